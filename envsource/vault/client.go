@@ -1,0 +1,197 @@
+// Package vault is Vault (and OpenBao, which speaks the same) as a source of secrets: it logs in, reads, and keeps
+// leases and tokens alive. It is the only importer of Vault's API client.
+//
+// Two processes use it. The courier reads values with Source. The supervisor, which must never hold a value, uses
+// Login and Keeper alone: their requests are answered with leases, versions and tokens.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+// ErrToken is wrapped where the server does not know the token: it is mistyped, revoked or past its end.
+var ErrToken = errors.New("token is not valid")
+
+// ErrGone is wrapped where a lease that was to be renewed does not exist any more.
+var ErrGone = errors.New("lease is gone")
+
+// requestTimeout bounds one request, connecting and reading included.
+const requestTimeout = 30 * time.Second
+
+// Config says where the server is and how to speak to it. It holds no credential, but for the one a proxy's
+// address may have in it.
+type Config struct {
+	Address    string `json:"address"` // http://, https:// or unix://
+	Namespace  string `json:"namespace,omitempty"`
+	CACert     string `json:"ca_cert,omitempty"`     // a file
+	CAPath     string `json:"ca_path,omitempty"`     // a folder
+	ClientCert string `json:"client_cert,omitempty"` // a file
+	ClientKey  string `json:"client_key,omitempty"`  // a file
+	ServerName string `json:"server_name,omitempty"`
+	SkipVerify bool   `json:"skip_verify,omitempty"`
+	Proxy      string `json:"proxy,omitempty"` // of the environment, for Address; "" is a direct connection
+}
+
+// DefaultAddress is where Vault's own client looks when nothing is set.
+const DefaultAddress = "https://127.0.0.1:8200"
+
+// WithEnviron returns c with what VAULT_* (and OpenBao's BAO_*, which win) say of TLS, namespace and proxy. Fields
+// that are set already stay.
+func (c Config) WithEnviron(getenv func(string) string) (Config, error) {
+	fill := func(field *string, name string) {
+		if *field == "" {
+			*field = Environ(getenv, name)
+		}
+	}
+	fill(&c.Namespace, "NAMESPACE")
+	fill(&c.CACert, "CACERT")
+	fill(&c.CAPath, "CAPATH")
+	fill(&c.ClientCert, "CLIENT_CERT")
+	fill(&c.ClientKey, "CLIENT_KEY")
+	fill(&c.ServerName, "TLS_SERVER_NAME")
+	if text := Environ(getenv, "SKIP_VERIFY"); text != "" {
+		skip, err := strconv.ParseBool(text)
+		if err != nil {
+			return c, errors.New("VAULT_SKIP_VERIFY is neither true nor false")
+		}
+		c.SkipVerify = skip
+	}
+	if u, err := url.Parse(c.Address); err == nil {
+		if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err == nil && proxy != nil {
+			c.Proxy = proxy.String()
+		}
+	}
+	return c, nil
+}
+
+// Environ returns the environment's BAO_name or, where that is empty, VAULT_name.
+func Environ(getenv func(string) string, name string) string {
+	if v := getenv("BAO_" + name); v != "" {
+		return v
+	}
+	return getenv("VAULT_" + name)
+}
+
+// Client speaks to one server with one token at a time.
+type Client struct {
+	api     *api.Client
+	address string
+}
+
+// NewClient returns a client without a token. It opens no connection.
+func NewClient(c Config) (*Client, error) {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     90 * time.Second,
+		Protocols:           new(http.Protocols),
+	}
+	// HTTP/1 alone: GODEBUG=http2debug=2 would print the token's header.
+	transport.Protocols.SetHTTP1(true)
+	if c.Proxy != "" {
+		proxy, err := url.Parse(c.Proxy)
+		if err != nil {
+			return nil, errors.New("the proxy's address is not a URL")
+		}
+		transport.Proxy = http.ProxyURL(proxy)
+	}
+	conf := &api.Config{
+		Address: c.Address,
+		// The API client follows Vault's redirects itself, with the token: to a server nobody approved.
+		DisableRedirects: true,
+		HttpClient: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+		CheckRetry: func(context.Context, *http.Response, error) (bool, error) { return false, nil },
+		Timeout:    requestTimeout,
+	}
+	if c.CACert != "" || c.CAPath != "" || c.ClientCert != "" || c.ServerName != "" || c.SkipVerify {
+		err := configureTLS(conf, c)
+		if err != nil {
+			return nil, fmt.Errorf("configure TLS: %w", err)
+		}
+	}
+	client, err := api.NewClient(conf)
+	if err != nil {
+		return nil, fmt.Errorf("the address of Vault is not usable (want https://HOST:PORT): %w", bare(err))
+	}
+	client.SetToken("")
+	client.ClearNamespace()
+	if c.Namespace != "" {
+		client.SetNamespace(c.Namespace)
+	}
+	return &Client{api: client, address: c.Address}, nil
+}
+
+func configureTLS(conf *api.Config, c Config) error {
+	transport := conf.HttpClient.Transport.(*http.Transport)
+	transport.TLSClientConfig = api.DefaultConfig().HttpClient.Transport.(*http.Transport).TLSClientConfig
+	return conf.ConfigureTLS(&api.TLSConfig{
+		CACert: c.CACert, CAPath: c.CAPath, ClientCert: c.ClientCert, ClientKey: c.ClientKey,
+		TLSServerName: c.ServerName, Insecure: c.SkipVerify,
+	})
+}
+
+// SetToken makes token the one that requests are made with.
+func (c *Client) SetToken(token string) { c.api.SetToken(token) }
+
+// bare takes the URL off an error of net/url or net/http: it may have credentials in it.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// classify makes of an API error one that says which of envsource's kinds it is, in words fit for a user. what
+// names the thing that was asked for.
+func (c *Client) classify(what string, err error) error {
+	var r *api.ResponseError
+	if !errors.As(err, &r) {
+		return envsource.Mark(fmt.Errorf("no answer from Vault at %s: %w", c.address, bare(err)), envsource.ErrUnavailable)
+	}
+	said := strings.Join(r.Errors, "; ")
+	switch {
+	case r.StatusCode == http.StatusServiceUnavailable && strings.Contains(said, "sealed"):
+		err = envsource.Mark(fmt.Errorf("Vault at %s is sealed: unseal it", c.address), envsource.ErrUnavailable)
+	case r.StatusCode == http.StatusNotFound:
+		err = envsource.Mark(fmt.Errorf("nothing at %s%s", what, brief(said)), envsource.ErrMissing)
+	case r.StatusCode == http.StatusForbidden:
+		err = envsource.Mark(fmt.Errorf("%s: permission denied", what), envsource.ErrDenied)
+	case r.StatusCode >= 300 && r.StatusCode < 400:
+		err = envsource.Mark(fmt.Errorf("Vault at %s redirects elsewhere: a token is not sent after it: set the address of the active node",
+			c.address), envsource.ErrUnavailable)
+	case r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusPreconditionFailed, r.StatusCode >= 500:
+		err = envsource.Mark(fmt.Errorf("%s: Vault at %s answers %d%s", what, c.address, r.StatusCode, brief(said)),
+			envsource.ErrUnavailable)
+	default:
+		err = fmt.Errorf("%s: Vault answers %d%s", what, r.StatusCode, brief(said))
+	}
+	return err
+}
+
+// brief is what the server said, on one line, without control characters, no longer than a line.
+func brief(said string) string {
+	said = strings.Join(strings.FieldsFunc(said, func(c rune) bool { return c <= ' ' || c == 0x7f }), " ")
+	if said == "" {
+		return ""
+	}
+	if len(said) > 200 {
+		said = said[:200] + "…"
+	}
+	return ": " + strings.Trim(strconv.Quote(said), `"`)
+}

@@ -1,0 +1,408 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+// server is what the keeper asks of Vault; *Client is one.
+type server interface {
+	Renew(ctx context.Context, ns, id string, increment time.Duration) (Grant, error)
+	Revoke(ctx context.Context, ns, id string) error
+	Version(ctx context.Context, r envsource.Read) (int, error)
+	LookupToken(ctx context.Context) (Grant, error)
+	RenewToken(ctx context.Context, increment time.Duration) (Grant, error)
+	RevokeToken(ctx context.Context, token string) error
+	SetToken(token string)
+}
+
+// Options are what a Keeper works with.
+type Options struct {
+	Policy       Policy
+	PollFor      func(envsource.Holding) time.Duration    // over Policy.Poll, where it is not 0; may be nil
+	ReleaseAfter time.Duration                            // for leases that a program may hold still; 0: let them expire
+	Revoke       bool                                     // false: nothing is ever revoked (--no-revoke)
+	Login        func(ctx context.Context) (Token, error) // nil: the token cannot be had again
+	Log          *slog.Logger
+}
+
+// Keeper keeps what the generations hold: it renews, looks for changes, tells the wrapper what it must replace,
+// and revokes a lease when no generation refers to it. One loop, started by Run, owns all its state; the other
+// methods send it messages and may be called from any goroutine.
+type Keeper struct {
+	server   server
+	opts     Options
+	roll     dice
+	messages chan func()
+	answers  chan func()
+	notices  chan envsource.Notice
+	stopped  chan struct{}
+	ctx      context.Context // of Run: requests end with it
+	under    int             // requests under way; Run waits for them
+
+	generations map[uint64]map[string]bool // generation → ids of items
+	items       map[string]*item
+	left        map[string]leftLease // let go of, not revoked yet, by lease ID
+	outbox      []envsource.Notice
+	token       tokenState
+	warned      map[string]bool // messages said once
+	outage      bool
+}
+
+// leftLease is a lease that no generation holds and that is not revoked: a program may hold it still, or the
+// request is under way.
+type leftLease struct {
+	held envsource.Holding
+	at   time.Time // when to revoke it; zero is at the end of vwrap
+}
+
+// item is a holding that is kept.
+type item struct {
+	state
+	held envsource.Holding
+	busy bool // a request about it is under way
+}
+
+type tokenState struct {
+	state
+	Token
+	epoch  int
+	busy   bool
+	old    map[int]string // tokens of earlier epochs that leases may still hang on
+	policy Policy
+}
+
+// NewKeeper returns a keeper that makes its requests with client, whose token is set already.
+func NewKeeper(client *Client, token Token, o Options) *Keeper { return newKeeper(client, token, o) }
+
+func newKeeper(s server, token Token, o Options) *Keeper {
+	return &Keeper{
+		server: s, opts: o, roll: rand.Float64,
+		messages: make(chan func()), answers: make(chan func()), notices: make(chan envsource.Notice), stopped: make(chan struct{}),
+		generations: map[uint64]map[string]bool{}, items: map[string]*item{}, left: map[string]leftLease{},
+		warned: map[string]bool{}, token: tokenState{Token: token, old: map[int]string{}},
+	}
+}
+
+// Notices is where the wrapper is told. A notice is sent once, until Hold says that it was heeded.
+func (k *Keeper) Notices() <-chan envsource.Notice { return k.notices }
+
+// Run keeps until ctx ends. When it returns no goroutine of the keeper is left.
+func (k *Keeper) Run(ctx context.Context) {
+	k.ctx = ctx
+	defer close(k.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	k.watchToken(ctx)
+	for {
+		k.act(ctx, time.Now())
+		timer.Reset(k.sleep(time.Now()))
+		var notices chan envsource.Notice
+		var first envsource.Notice
+		if len(k.outbox) > 0 {
+			notices, first = k.notices, k.outbox[0]
+		}
+		select {
+		case <-ctx.Done():
+			for k.under > 0 {
+				f := <-k.answers
+				k.under--
+				f()
+			}
+			return
+		case <-timer.C:
+		case f := <-k.messages:
+			f()
+		case f := <-k.answers:
+			k.under--
+			f()
+		case notices <- first:
+			k.outbox = k.outbox[1:]
+		}
+	}
+}
+
+// tell runs f in the loop; it reports false where the loop has ended.
+func (k *Keeper) tell(f func()) bool {
+	done := make(chan struct{})
+	select {
+	case k.messages <- func() { f(); close(done) }:
+		<-done
+		return true
+	case <-k.stopped:
+		return false
+	}
+}
+
+// ask makes a request in a goroutine of its own; what it returns runs in the loop.
+func (k *Keeper) ask(request func() func()) {
+	k.under++
+	go func() { k.answers <- request() }()
+}
+
+// Hold says that generation n holds hs and nothing else. What it held before, and no generation holds now, is
+// released; the channel is closed when that is done.
+func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
+	done := make(chan struct{})
+	told := k.tell(func() {
+		before := k.generations[n]
+		k.generations[n] = map[string]bool{}
+		for _, h := range hs {
+			id := h.Key + "\x00" + h.LeaseID
+			k.generations[n][id] = true
+			k.adopt(id, h)
+		}
+		k.release(before, false, func() { close(done) })
+	})
+	if !told {
+		close(done)
+	}
+	return done
+}
+
+// adopt begins to keep h, or goes on where h says nothing new.
+func (k *Keeper) adopt(id string, h envsource.Holding) {
+	if known, ok := k.items[id]; ok && known.held.Asked.Equal(h.Asked) {
+		return
+	}
+	p := k.policy(h)
+	k.items[id] = &item{held: h, state: begin(h, p, k.roll)}
+	if h.Kind == envsource.KindLeased && p.tooShort(h.TTL) && !h.Renewable {
+		k.once("short "+h.Key, "%s: %s lives %s, which is too short for a rotation of up to %s: the old program may outlive its credential",
+			strings.Join(h.Variables, ", "), h.Read, h.TTL, p.Lead)
+	}
+}
+
+func (k *Keeper) policy(h envsource.Holding) Policy {
+	p := k.opts.Policy
+	if k.opts.PollFor != nil {
+		p.Poll = cmp.Or(k.opts.PollFor(h), p.Poll)
+	}
+	return p
+}
+
+// Drop says that generation n is over. Leases that no other generation holds are revoked; with leave, because a
+// program may hold them still, they are left to expire, or revoked after Options.ReleaseAfter. The channel is
+// closed when that is done.
+func (k *Keeper) Drop(n uint64, leave bool) <-chan struct{} {
+	done := make(chan struct{})
+	told := k.tell(func() {
+		ids := k.generations[n]
+		delete(k.generations, n)
+		k.release(ids, leave, func() { close(done) })
+	})
+	if !told {
+		close(done)
+	}
+	return done
+}
+
+// release lets go of the items of ids that no generation holds, and calls done when what is to be revoked at once
+// has been.
+func (k *Keeper) release(ids map[string]bool, leave bool, done func()) {
+	waiting := 1
+	oneDone := func() {
+		if waiting--; waiting == 0 {
+			done()
+		}
+	}
+	for id := range ids {
+		if k.heldByAny(id) {
+			continue
+		}
+		h := k.items[id].held
+		delete(k.items, id)
+		k.outbox = slices.DeleteFunc(k.outbox, func(n envsource.Notice) bool { return n.Key == h.Key })
+		switch {
+		case h.LeaseID == "" || !k.opts.Revoke:
+		case leave && k.opts.ReleaseAfter == 0:
+			k.left[h.LeaseID] = leftLease{held: h}
+		case leave:
+			k.left[h.LeaseID] = leftLease{held: h, at: time.Now().Add(k.opts.ReleaseAfter)}
+		default:
+			waiting++
+			k.revoke(h, oneDone)
+		}
+	}
+	k.letGoOldTokens()
+	oneDone()
+}
+
+func (k *Keeper) heldByAny(id string) bool {
+	for _, ids := range k.generations {
+		if ids[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// revoke revokes h's lease and calls done, whatever came of it. A lease whose revocation failed is tried again by
+// Close.
+func (k *Keeper) revoke(h envsource.Holding, done func()) {
+	k.left[h.LeaseID] = leftLease{held: h}
+	k.ask(func() func() {
+		err := k.server.Revoke(k.ctx, h.Read.Namespace, h.LeaseID)
+		return func() {
+			if err == nil {
+				delete(k.left, h.LeaseID)
+			}
+			k.revoked(h, err)
+			done()
+		}
+	})
+}
+
+func (k *Keeper) revoked(h envsource.Holding, err error) {
+	switch {
+	case err == nil:
+		k.opts.Log.Debug(fmt.Sprintf("revoked the lease of %s", h.Read))
+	case errors.Is(err, envsource.ErrDenied):
+		k.once("revoke", `old leases cannot be revoked and stay until they expire: the token's policies lack: path "sys/leases/revoke" { capabilities = ["update"] }`)
+	default:
+		k.opts.Log.Warn(fmt.Sprintf("%s: the old lease could not be revoked and stays until it expires: %v", h.Read, err))
+	}
+}
+
+// once warns, the first time that it is called with name.
+func (k *Keeper) once(name, format string, args ...any) {
+	if !k.warned[name] {
+		k.warned[name] = true
+		k.opts.Log.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// sleep is how long there is nothing to do.
+func (k *Keeper) sleep(now time.Time) time.Duration {
+	wake := now.Add(time.Hour)
+	for _, it := range k.items {
+		if !it.busy && it.next != rest && it.wake.Before(wake) {
+			wake = it.wake
+		}
+	}
+	for _, l := range k.left {
+		if !l.at.IsZero() && l.at.Before(wake) {
+			wake = l.at
+		}
+	}
+	if !k.token.busy && k.token.next != rest && k.token.wake.Before(wake) {
+		wake = k.token.wake
+	}
+	return wake.Sub(now)
+}
+
+// act does what is due at now.
+func (k *Keeper) act(ctx context.Context, now time.Time) {
+	for _, id := range slices.Sorted(maps.Keys(k.items)) {
+		if it := k.items[id]; !it.busy && it.next != rest && !it.wake.After(now) {
+			k.do(ctx, it)
+		}
+	}
+	for _, l := range k.left {
+		if !l.at.IsZero() && !l.at.After(now) {
+			k.revoke(l.held, func() {})
+		}
+	}
+	if t := &k.token; !t.busy && t.next != rest && !t.wake.After(now) {
+		k.doToken(ctx)
+	}
+}
+
+func (k *Keeper) do(ctx context.Context, it *item) {
+	h, p := it.held, k.policy(it.held)
+	switch it.next {
+	case renew:
+		it.busy = true
+		asked := time.Now()
+		k.ask(func() func() {
+			g, err := k.server.Renew(ctx, h.Read.Namespace, h.LeaseID, it.want)
+			return func() { k.renewed(it, asked, g, err, p) }
+		})
+	case poll:
+		it.busy = true
+		k.ask(func() func() {
+			version, err := k.server.Version(ctx, h.Read)
+			return func() { k.versioned(it, version, err, p) }
+		})
+	case check:
+		k.announce(it, envsource.Notice{Reason: "time to look", Confirm: true, Probe: true})
+	case replace:
+		k.announce(it, envsource.Notice{Reason: it.reason(), By: it.expires, Expired: !it.expires.IsZero() && !it.expires.After(time.Now())})
+	case expire:
+		k.announce(it, envsource.Notice{Reason: "its lease has ended", By: it.expires, Expired: true})
+		it.next = rest
+	}
+}
+
+func (it *item) reason() string {
+	if it.failures > 0 {
+		return "its lease cannot be renewed"
+	}
+	return "its lease comes to its end"
+}
+
+func (k *Keeper) announce(it *item, n envsource.Notice) {
+	n.Key = it.held.Key
+	k.outbox = append(k.outbox, n)
+	it.state = it.announced()
+}
+
+func (k *Keeper) renewed(it *item, asked time.Time, g Grant, err error, p Policy) {
+	it.busy = false
+	if err != nil {
+		k.heard(err)
+		it.state = it.failed(err, time.Now(), p, k.roll)
+		if errors.Is(err, ErrGone) {
+			k.opts.Log.Warn(fmt.Sprintf("%s: its lease was revoked", strings.Join(it.held.Variables, ", ")))
+		} else if !errors.Is(err, envsource.ErrUnavailable) {
+			k.once("renew "+it.held.Key, "%s: the lease of %s cannot be renewed: %v", strings.Join(it.held.Variables, ", "), it.held.Read, err)
+		}
+		if errors.Is(err, envsource.ErrDenied) {
+			k.lookAtToken()
+		}
+		return
+	}
+	k.heard(nil)
+	it.state = it.granted(asked, g, p, k.roll)
+	k.opts.Log.Debug(fmt.Sprintf("renewed the lease of %s for %s", it.held.Read, g.TTL))
+}
+
+func (k *Keeper) versioned(it *item, version int, err error, p Policy) {
+	it.busy = false
+	k.heard(err)
+	switch {
+	case err == nil && version != it.held.Version:
+		k.announce(it, envsource.Notice{Reason: fmt.Sprintf("%s has a version %d", it.held.Read, version), Confirm: true})
+		return
+	case errors.Is(err, envsource.ErrDenied):
+		k.once("metadata "+it.held.Key, `%s: no access to its metadata: reading it whole every %s instead: path %q { capabilities = ["read"] } is cheaper`,
+			it.held.Read, p.Poll, it.held.Read.Mount+"metadata/"+strings.TrimPrefix(it.held.Read.Path, it.held.Read.Mount+"data/"))
+		it.next = check
+	case errors.Is(err, envsource.ErrMissing):
+		k.once("deleted "+it.held.Key, "%s: %s is deleted: keeping the value it had", strings.Join(it.held.Variables, ", "), it.held.Read)
+	}
+	it.state = it.looked(time.Now(), err, p, k.roll)
+}
+
+// heard notes whether the server answers, and says so when that changes.
+func (k *Keeper) heard(err error) {
+	switch down := errors.Is(err, envsource.ErrUnavailable); {
+	case len(k.generations) == 0: // a start tells its own errors
+	case down && !k.outage:
+		k.outage = true
+		k.opts.Log.Warn(fmt.Sprintf("%v: the command goes on with what it has", err))
+	case !down && k.outage:
+		k.outage = false
+		k.opts.Log.Info("Vault answers again")
+	}
+}

@@ -1,0 +1,455 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+// fakeServer answers as Vault does, in the bubble's time: leases have a TTL and a max TTL, counted from their start.
+// The real one is in e2e; here it is the clock that matters.
+type fakeServer struct {
+	mu       sync.Mutex
+	leases   map[string]*fakeLease
+	versions map[string]int
+	err      error // that every request is answered with
+	deny     bool  // renewals alone are refused
+	token    fakeLease
+	revoked  []string
+	tokens   []string // revoked
+	renewals int
+	current  string
+}
+
+type fakeLease struct {
+	ttl, max   time.Duration
+	start, end time.Time
+}
+
+func (l *fakeLease) renew() Grant {
+	l.end = time.Now().Add(l.ttl)
+	if last := l.start.Add(l.max); l.end.After(last) {
+		l.end = last
+	}
+	return Grant{time.Until(l.end).Truncate(time.Second), true}
+}
+
+func newFakeServer() *fakeServer {
+	return &fakeServer{leases: map[string]*fakeLease{}, versions: map[string]int{}}
+}
+
+// issue makes a lease and the holding of it.
+func (f *fakeServer) issue(id string, ttl, most time.Duration) envsource.Holding {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leases[id] = &fakeLease{ttl: ttl, max: most, start: time.Now(), end: time.Now().Add(ttl)}
+	return envsource.Holding{
+		Key: "db", Read: envsource.Read{Path: "database/creds/app"}, Kind: envsource.KindLeased, LeaseID: id,
+		TTL: ttl, Renewable: most > ttl, Asked: time.Now(), Variables: []string{"DB"},
+	}
+}
+
+func (f *fakeServer) Renew(_ context.Context, _, id string, _ time.Duration) (Grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.renewals++
+	if f.err != nil {
+		return Grant{}, f.err
+	}
+	if f.deny {
+		return Grant{}, envsource.Mark(errors.New("denied"), envsource.ErrDenied)
+	}
+	l, ok := f.leases[id]
+	if !ok || time.Now().After(l.end) {
+		return Grant{}, ErrGone
+	}
+	return l.renew(), nil
+}
+
+func (f *fakeServer) Revoke(_ context.Context, _, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return f.err
+	}
+	delete(f.leases, id)
+	f.revoked = append(f.revoked, id)
+	return nil
+}
+
+func (f *fakeServer) Version(_ context.Context, r envsource.Read) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return 0, f.err
+	}
+	v, ok := f.versions[r.Path]
+	if !ok {
+		return 0, envsource.Mark(errors.New("gone"), envsource.ErrMissing)
+	}
+	return v, nil
+}
+
+func (f *fakeServer) LookupToken(context.Context) (Grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return Grant{}, f.err
+	}
+	if f.token.ttl == 0 {
+		return Grant{}, nil
+	}
+	return Grant{time.Until(f.token.end), true}, nil
+}
+
+func (f *fakeServer) RenewToken(context.Context, time.Duration) (Grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return Grant{}, f.err
+	}
+	return f.token.renew(), nil
+}
+
+func (f *fakeServer) RevokeToken(_ context.Context, id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tokens = append(f.tokens, id)
+	return nil
+}
+
+func (f *fakeServer) SetToken(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.current = id
+}
+
+func (f *fakeServer) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// keeping runs a keeper in a bubble while body runs.
+func keeping(t *testing.T, token Token, o Options, body func(t *testing.T, f *fakeServer, k *Keeper)) *strings.Builder {
+	log := &strings.Builder{}
+	synctest.Test(t, func(t *testing.T) {
+		if o.Policy == (Policy{}) {
+			o.Policy = Policy{RenewAt: 0.67, Poll: 30 * time.Second, Lead: 2 * time.Second}
+		}
+		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		f := newFakeServer()
+		if token.Own {
+			token.Asked = time.Now()
+		}
+		k := newKeeper(f, token, o)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { k.Run(ctx); close(done) }()
+		body(t, f, k)
+		cancel()
+		<-done
+	})
+	return log
+}
+
+// notice waits for a notice within d of the bubble's time.
+func notice(t *testing.T, k *Keeper, d time.Duration) envsource.Notice {
+	t.Helper()
+	select {
+	case n := <-k.Notices():
+		return n
+	case <-time.After(d):
+		t.Fatalf("no notice within %s", d)
+		return envsource.Notice{}
+	}
+}
+
+func quiet(t *testing.T, k *Keeper, d time.Duration) {
+	t.Helper()
+	select {
+	case n := <-k.Notices():
+		t.Fatalf("a notice that nothing calls for: %+v", n)
+	case <-time.After(d):
+	}
+}
+
+func TestALeaseIsRenewedUntilItsMaxTTLAndThenReplaced(t *testing.T) {
+	keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		began := time.Now()
+		k.Hold(1, []envsource.Holding{f.issue("a", 8*time.Second, 24*time.Second)})
+		n := notice(t, k, 24*time.Second)
+		if n.Key != "db" || n.Confirm || n.Expired {
+			t.Errorf("notice %+v", n)
+		}
+		if age := time.Since(began); age < 12*time.Second {
+			t.Errorf("replaced after %s, in the first half of its life", age)
+		}
+		if !n.By.Equal(began.Add(24*time.Second)) && n.By.Before(began.Add(23*time.Second)) {
+			t.Errorf("it ends %s after its start, want its max TTL", n.By.Sub(began))
+		}
+		k.Hold(2, []envsource.Holding{f.issue("b", 8*time.Second, 24*time.Second)})
+		<-k.Drop(1, false)
+		if !slices.Equal(f.revoked, []string{"a"}) {
+			t.Errorf("revoked %v, want the old lease alone", f.revoked)
+		}
+		quiet(t, k, 10*time.Second)
+	})
+}
+
+func TestALeaseIsRevokedOnlyWhenNoGenerationHoldsIt(t *testing.T) {
+	keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		h := f.issue("a", time.Hour, 24*time.Hour)
+		k.Hold(1, []envsource.Holding{h})
+		k.Hold(2, []envsource.Holding{h})
+		<-k.Drop(1, false)
+		if len(f.revoked) != 0 {
+			t.Errorf("revoked %v while generation 2 holds it", f.revoked)
+		}
+		<-k.Hold(2, nil)
+		if !slices.Equal(f.revoked, []string{"a"}) {
+			t.Errorf("revoked %v, want a", f.revoked)
+		}
+	})
+}
+
+func TestALeaseThatAProgramMayHoldIsLeft(t *testing.T) {
+	for _, after := range []time.Duration{0, 5 * time.Second} {
+		keeping(t, Token{}, Options{Revoke: true, ReleaseAfter: after}, func(t *testing.T, f *fakeServer, k *Keeper) {
+			k.Hold(1, []envsource.Holding{f.issue("a", time.Hour, 24*time.Hour)})
+			<-k.Drop(1, true)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if got := len(f.revoked) == 1; got != (after > 0) {
+				t.Errorf("release_after %s: revoked %v", after, f.revoked)
+			}
+		})
+	}
+}
+
+func TestCloseRevokesWhatIsLeft(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		for _, revoke := range []bool{false, true} {
+			t.Run(fmt.Sprintf("own=%v revoke=%v", own, revoke), func(t *testing.T) {
+				var f *fakeServer
+				var k *Keeper
+				keeping(t, Token{ID: "t", Own: own, TTL: time.Hour, Renewable: true}, Options{Revoke: revoke}, func(_ *testing.T, server *fakeServer, keeper *Keeper) {
+					f, k = server, keeper
+					k.Hold(1, []envsource.Holding{f.issue("a", time.Hour, 24*time.Hour)})
+					k.Drop(1, true)
+					k.Hold(2, []envsource.Holding{f.issue("b", time.Hour, 24*time.Hour)})
+				})
+				k.Close(t.Context())
+				slices.Sort(f.revoked)
+				wantLeases, wantTokens := []string(nil), []string(nil)
+				switch {
+				case revoke && own:
+					wantTokens = []string{"t"}
+				case revoke:
+					wantLeases = []string{"a", "b"}
+				}
+				if !slices.Equal(f.revoked, wantLeases) || !slices.Equal(f.tokens, wantTokens) {
+					t.Errorf("revoked leases %v, tokens %v", f.revoked, f.tokens)
+				}
+			})
+		}
+	}
+}
+
+// An outage that ends before the lease does costs nothing: the lease is renewed, and nobody is told.
+func TestAnOutageWithinTheTTLGoesByUnnoticed(t *testing.T) {
+	log := keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		k.Hold(1, []envsource.Holding{f.issue("a", 10*time.Minute, 24*time.Hour)})
+		time.Sleep(5 * time.Minute)
+		f.set(func() { f.err = envsource.Mark(errors.New("no answer"), envsource.ErrUnavailable) })
+		quiet(t, k, 4*time.Minute)
+		tries := 0
+		f.set(func() { tries = f.renewals })
+		if tries < 3 || tries > 60 {
+			t.Errorf("%d tries in the outage: want backoff", tries)
+		}
+		f.set(func() { f.err = nil })
+		quiet(t, k, time.Hour)
+	})
+	if down, up := strings.Count(log.String(), "no answer"), strings.Count(log.String(), "answers again"); down != 1 || up != 1 {
+		t.Errorf("the outage was told %d times and its end %d times, want once each:\n%s", down, up, log)
+	}
+}
+
+func TestAnOutageBeyondTheTTLIsToldAsAnEnd(t *testing.T) {
+	keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		began := time.Now()
+		k.Hold(1, []envsource.Holding{f.issue("a", time.Minute, 24*time.Hour)})
+		f.set(func() { f.err = envsource.Mark(errors.New("no answer"), envsource.ErrUnavailable) })
+		n := notice(t, k, 2*time.Minute)
+		if !n.Expired || time.Since(began) < time.Minute {
+			t.Errorf("%+v after %s", n, time.Since(began))
+		}
+	})
+}
+
+func TestARevokedLeaseIsReplacedAtOnce(t *testing.T) {
+	keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		k.Hold(1, []envsource.Holding{f.issue("a", 10*time.Minute, 24*time.Hour)})
+		f.set(func() { delete(f.leases, "a") })
+		if n := notice(t, k, 8*time.Minute); n.Expired || n.By.IsZero() {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+// A policy without sys/leases/renew: the lease is replaced before its end, and the log says why once.
+func TestARenewalThatIsDeniedEndsInAReplacement(t *testing.T) {
+	log := keeping(t, Token{}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		began := time.Now()
+		k.Hold(1, []envsource.Holding{f.issue("a", 10*time.Minute, 24*time.Hour)})
+		f.set(func() { f.deny = true })
+		n := notice(t, k, 10*time.Minute)
+		if n.Expired || time.Since(began) > 10*time.Minute-2*time.Second {
+			t.Errorf("%+v after %s", n, time.Since(began))
+		}
+	})
+	if n := strings.Count(log.String(), "cannot be renewed"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+}
+
+func TestANonRenewableLeaseIsReplacedWithinItsLife(t *testing.T) {
+	for _, ttl := range []time.Duration{5 * time.Second, time.Minute, 24 * time.Hour} {
+		log := keeping(t, Token{}, Options{Revoke: true, Policy: Policy{RenewAt: 0.67, Poll: time.Minute, Lead: 9 * time.Second}},
+			func(t *testing.T, f *fakeServer, k *Keeper) {
+				began := time.Now()
+				k.Hold(1, []envsource.Holding{f.issue("a", ttl, ttl)})
+				n := notice(t, k, ttl)
+				age := time.Since(began)
+				if n.Expired || age < ttl/2 || age > ttl*95/100 || ttl > 20*time.Second && age > ttl-9*time.Second {
+					t.Errorf("TTL %s: replaced after %s: %+v", ttl, age, n)
+				}
+			})
+		if short := strings.Contains(log.String(), "too short"); short != (ttl < 18*time.Second) {
+			t.Errorf("TTL %s: warned of a short TTL: %v", ttl, short)
+		}
+	}
+}
+
+func kv2(version int) envsource.Holding {
+	return envsource.Holding{
+		Key: "kv", Read: envsource.Read{Path: "secret/data/a", Mount: "secret/", Kind: envsource.KindKV2}, Kind: envsource.KindKV2,
+		Version: version, Asked: time.Now(), Variables: []string{"A"},
+	}
+}
+
+func TestANewVersionIsNoticedWithinThePollInterval(t *testing.T) {
+	keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		f.set(func() { f.versions["secret/data/a"] = 1 })
+		k.Hold(1, []envsource.Holding{kv2(1)})
+		quiet(t, k, 10*time.Minute)
+		f.set(func() { f.versions["secret/data/a"] = 2 })
+		if n := notice(t, k, 33*time.Second); n.Key != "kv" || !n.Confirm || n.Probe {
+			t.Errorf("%+v", n)
+		}
+		quiet(t, k, 10*time.Minute) // told once
+		k.Hold(1, []envsource.Holding{kv2(2)})
+		quiet(t, k, 10*time.Minute)
+		f.set(func() { f.versions["secret/data/a"] = 3 })
+		notice(t, k, 33*time.Second)
+	})
+}
+
+func TestADeletedSecretIsKeptAndToldOnce(t *testing.T) {
+	log := keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		k.Hold(1, []envsource.Holding{kv2(1)})
+		quiet(t, k, 10*time.Minute)
+	})
+	if n := strings.Count(log.String(), "is deleted"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, log)
+	}
+}
+
+func TestWithoutMetadataTheWrapperProbes(t *testing.T) {
+	keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		f.set(func() { f.err = envsource.Mark(errors.New("denied"), envsource.ErrDenied) })
+		k.Hold(1, []envsource.Holding{kv2(1)})
+		if n := notice(t, k, 70*time.Second); !n.Probe || !n.Confirm {
+			t.Errorf("%+v", n)
+		}
+	})
+	keeping(t, Token{}, Options{}, func(t *testing.T, _ *fakeServer, k *Keeper) {
+		k.Hold(1, []envsource.Holding{{Key: "kv1", Kind: envsource.KindKV1, Asked: time.Now()}})
+		if n := notice(t, k, 33*time.Second); !n.Probe {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
+func TestPollForWins(t *testing.T) {
+	keeping(t, Token{}, Options{PollFor: func(envsource.Holding) time.Duration { return time.Second }}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		f.set(func() { f.versions["secret/data/a"] = 2 })
+		k.Hold(1, []envsource.Holding{kv2(1)})
+		notice(t, k, 1100*time.Millisecond)
+	})
+}
+
+// A token at its max TTL is had anew; what hangs on the old one is replaced, and that is let go last.
+func TestLoginAgain(t *testing.T) {
+	logins := 0
+	o := Options{Revoke: true, Login: func(context.Context) (Token, error) {
+		logins++
+		return Token{ID: fmt.Sprintf("t%d", logins), Own: true, TTL: time.Hour, Asked: time.Now()}, nil
+	}}
+	keeping(t, Token{ID: "t0", Own: true, TTL: time.Minute, Renewable: false}, o, func(t *testing.T, f *fakeServer, k *Keeper) {
+		k.Hold(1, []envsource.Holding{f.issue("a", 30*time.Minute, 24*time.Hour)})
+		n := notice(t, k, time.Minute)
+		if n.Key != "db" || n.Confirm {
+			t.Errorf("%+v", n)
+		}
+		if id, epoch := k.Token(); id != "t1" || epoch != 1 || f.current != "t1" {
+			t.Errorf("token %s, epoch %d, in use %s", id, epoch, f.current)
+		}
+		if len(f.tokens) != 0 {
+			t.Error("the old token was let go while a lease hangs on it")
+		}
+		h := f.issue("b", 30*time.Minute, 24*time.Hour)
+		h.Epoch = 1
+		k.Hold(2, []envsource.Holding{h})
+		<-k.Drop(1, false)
+		synctest.Wait()
+		if !slices.Equal(f.tokens, []string{"t0"}) {
+			t.Errorf("tokens let go: %v, want t0", f.tokens)
+		}
+	})
+}
+
+func TestATokenIsRenewed(t *testing.T) {
+	keeping(t, Token{ID: "t"}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		f.set(func() {
+			f.token = fakeLease{ttl: time.Minute, max: 240 * time.Hour, start: time.Now(), end: time.Now().Add(20 * time.Second)}
+		})
+		quiet(t, k, time.Hour)
+		f.set(func() {
+			if time.Now().After(f.token.end) {
+				t.Error("the token was left to expire")
+			}
+		})
+	})
+}
+
+func TestBackoffStaysWithinWhatIsLeft(t *testing.T) {
+	for n := 1; n < 100; n++ {
+		for _, roll := range []float64{0, 0.5, 0.999} {
+			got := backoff(n, 6*time.Second, func() float64 { return roll })
+			if got < 100*time.Millisecond || got > 2*time.Second {
+				t.Errorf("backoff(%d) = %s", n, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+// Grant is what a renewal was answered with.
+type Grant struct {
+	TTL       time.Duration // 0 is forever, for a token
+	Renewable bool
+}
+
+// LookupToken asks what is left of the token. Its error wraps ErrToken where the server does not know it.
+func (c *Client) LookupToken(ctx context.Context) (Grant, error) {
+	answer, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
+	if err != nil {
+		return Grant{}, c.tokenError(err)
+	}
+	ttl, err := answer.TokenTTL()
+	if err != nil {
+		return Grant{}, errors.New("look up the token: the answer has no TTL")
+	}
+	renewable, _ := answer.TokenIsRenewable()
+	return Grant{TTL: ttl, Renewable: renewable}, nil
+}
+
+// RenewToken renews the token for increment. Its error wraps ErrToken where the server does not know it.
+func (c *Client) RenewToken(ctx context.Context, increment time.Duration) (Grant, error) {
+	answer, err := c.api.Auth().Token().RenewSelfWithContext(ctx, int(increment/time.Second))
+	if err != nil {
+		return Grant{}, c.tokenError(err)
+	}
+	if answer == nil || answer.Auth == nil {
+		return Grant{}, errors.New("renew the token: the answer has no lease")
+	}
+	return Grant{time.Duration(answer.Auth.LeaseDuration) * time.Second, answer.Auth.Renewable}, nil
+}
+
+// tokenError: a 403 to a request that every policy allows means that the token is unknown.
+func (c *Client) tokenError(err error) error {
+	var r *api.ResponseError
+	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden {
+		return envsource.Mark(errors.New("Vault does not know the token: it is mistyped, revoked or expired"), ErrToken)
+	}
+	return c.classify("the token", err)
+}
+
+// RevokeToken revokes token, by its own right, and with it everything that hangs on it.
+func (c *Client) RevokeToken(ctx context.Context, token string) error {
+	own, err := c.api.Clone()
+	if err != nil {
+		return fmt.Errorf("revoke the token: %w", bare(err))
+	}
+	own.SetToken(token)
+	if err := own.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
+		return c.classify("revoke the token", err)
+	}
+	return nil
+}
+
+// Renew renews a lease for increment. Its error wraps ErrGone where there is no such lease any more: Vault says
+// so in the text of a 400 (vault/expiration.go: "lease not found").
+func (c *Client) Renew(ctx context.Context, ns, id string, increment time.Duration) (Grant, error) {
+	answer, err := c.in(ns).Sys().RenewWithContext(ctx, id, int(increment/time.Second))
+	if err != nil {
+		var r *api.ResponseError
+		if errors.As(err, &r) && r.StatusCode == http.StatusBadRequest && strings.Contains(strings.Join(r.Errors, " "), "not found") {
+			return Grant{}, ErrGone
+		}
+		return Grant{}, c.classify("renew the lease", err)
+	}
+	return Grant{time.Duration(answer.LeaseDuration) * time.Second, answer.Renewable}, nil
+}
+
+// Revoke revokes a lease and returns when that is done (sync).
+func (c *Client) Revoke(ctx context.Context, ns, id string) error {
+	err := c.in(ns).Sys().RevokeWithOptionsWithContext(ctx, &api.RevokeOptions{LeaseID: id, Sync: true})
+	if err != nil {
+		return c.classify("sys/leases/revoke", err)
+	}
+	return nil
+}
+
+// Version returns the newest version of a KV v2 secret by its metadata, which hold no value. Its error wraps
+// envsource.ErrMissing where that version is deleted or destroyed, or there is none.
+func (c *Client) Version(ctx context.Context, r envsource.Read) (int, error) {
+	path := r.Mount + "metadata/" + strings.TrimPrefix(r.Path, r.Mount+"data/")
+	answer, err := c.in(r.Namespace).Logical().ReadWithContext(ctx, path)
+	if err != nil {
+		return 0, c.classify(path, err)
+	}
+	if answer == nil {
+		return 0, envsource.Mark(errors.New("the secret is gone"), envsource.ErrMissing)
+	}
+	current := number(answer.Data["current_version"])
+	versions, _ := answer.Data["versions"].(map[string]any)
+	newest, _ := versions[strconv.Itoa(current)].(map[string]any)
+	deleted, _ := newest["deletion_time"].(string)
+	destroyed, _ := newest["destroyed"].(bool)
+	if at, err := time.Parse(time.RFC3339Nano, deleted); destroyed || deleted != "" && (err != nil || time.Now().After(at)) {
+		return current, envsource.Mark(errors.New("the newest version is deleted"), envsource.ErrMissing)
+	}
+	return current, nil
+}

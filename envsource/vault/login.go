@@ -1,0 +1,174 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+// ErrNoCredential is wrapped where there is nothing to log in with.
+var ErrNoCredential = errors.New("no credential")
+
+// Auth says how to log in. The credentials themselves are in files or in the environment, never in here.
+type Auth struct {
+	Method          string // "token" or "approle"
+	Mount           string // of the auth method; "" is its name
+	TokenFile       string // token: "" is ~/.vault-token
+	RoleID          string
+	SecretIDFile    string
+	SecretIDWrapped bool // the secret_id is a wrapping token: unwrapped once
+}
+
+// Token is a token and what is known of its life.
+type Token struct {
+	ID        string
+	Own       bool          // vwrap logged in for it: it is vwrap's to revoke
+	TTL       time.Duration // left at Asked; 0 is forever
+	Renewable bool
+	Asked     time.Time
+}
+
+// Login returns a token: the user's own for the method "token", or one that the server gives for the credential.
+// The user's own is not looked up here. Errors wrap ErrNoCredential, ErrToken or envsource's kinds.
+func (a Auth) Login(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
+	switch a.Method {
+	case "", "token":
+		return a.ownToken(getenv)
+	case "approle":
+		return a.approle(ctx, c, getenv)
+	}
+	return Token{}, fmt.Errorf("vault.auth.method %q is not known (known: token, approle)", a.Method)
+}
+
+// CanLogin reports whether the credential can be used again once a token has come to its end.
+func (a Auth) CanLogin() bool { return a.Method == "approle" && !a.SecretIDWrapped }
+
+// ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, VAULT_TOKEN_FILE, ~/.vault-token.
+func (a Auth) ownToken(getenv func(string) string) (Token, error) {
+	if id := strings.TrimSpace(Environ(getenv, "TOKEN")); id != "" {
+		return Token{ID: id}, nil
+	}
+	file := Environ(getenv, "TOKEN_FILE")
+	if file == "" {
+		file = a.TokenFile
+	}
+	named := file != ""
+	if !named {
+		file = filepath.Join(getenv("HOME"), ".vault-token")
+	}
+	id, err := credentialFile(file)
+	if errors.Is(err, os.ErrNotExist) && !named {
+		return Token{}, fmt.Errorf("%w for Vault: set VAULT_TOKEN or VAULT_TOKEN_FILE, run \"vault login\", or set vault.auth in vwrap.yaml",
+			ErrNoCredential)
+	}
+	return Token{ID: id}, err
+}
+
+// credentialFile reads a token or a secret_id from a file.
+func credentialFile(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSpace(string(content))
+	if id == "" {
+		return "", fmt.Errorf("%w: %s is empty", ErrNoCredential, path)
+	}
+	if strings.ContainsAny(id, "\r\n\x00") {
+		return "", fmt.Errorf("%w: %s has more than one line", ErrNoCredential, path)
+	}
+	return id, nil
+}
+
+// approle logs in by auth/approle/login (https://developer.hashicorp.com/vault/api-docs/auth/approle).
+func (a Auth) approle(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
+	role := a.RoleID
+	if role == "" {
+		role = Environ(getenv, "ROLE_ID")
+	}
+	if role == "" {
+		return Token{}, fmt.Errorf("%w: AppRole needs a role_id: set vault.auth.role_id or VAULT_ROLE_ID", ErrNoCredential)
+	}
+	secretID, err := a.secretID(ctx, c, getenv)
+	if err != nil {
+		return Token{}, err
+	}
+	mount := a.Mount
+	if mount == "" {
+		mount = "approle"
+	}
+	asked := time.Now()
+	login := map[string]any{"role_id": role}
+	if secretID != "" {
+		login["secret_id"] = secretID
+	}
+	answer, err := c.api.Logical().WriteWithContext(ctx, "auth/"+mount+"/login", login)
+	if err != nil {
+		return Token{}, c.loginError(mount, err)
+	}
+	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
+		return Token{}, fmt.Errorf("log in by auth/%s: the answer has no token", mount)
+	}
+	return Token{
+		ID: answer.Auth.ClientToken, Own: true, Asked: asked,
+		TTL: time.Duration(answer.Auth.LeaseDuration) * time.Second, Renewable: answer.Auth.Renewable,
+	}, nil
+}
+
+// loginError says what a refused login means: Vault answers 400 to a wrong role_id or secret_id.
+func (c *Client) loginError(mount string, err error) error {
+	var r *api.ResponseError
+	if errors.As(err, &r) && (r.StatusCode == http.StatusBadRequest || r.StatusCode == http.StatusForbidden) {
+		return envsource.Mark(fmt.Errorf("log in by auth/%s: Vault refuses the role_id or secret_id%s",
+			mount, brief(strings.Join(r.Errors, "; "))), envsource.ErrDenied)
+	}
+	return c.classify("log in by auth/"+mount, err)
+}
+
+// secretID finds the secret_id: in its file, else in VAULT_SECRET_ID. A role without one (bind_secret_id=false)
+// has "".
+func (a Auth) secretID(ctx context.Context, c *Client, getenv func(string) string) (string, error) {
+	id := strings.TrimSpace(Environ(getenv, "SECRET_ID"))
+	if a.SecretIDFile != "" {
+		var err error
+		if id, err = credentialFile(a.SecretIDFile); err != nil {
+			return "", fmt.Errorf("read the secret_id: %w", err)
+		}
+	}
+	if !a.SecretIDWrapped {
+		return id, nil
+	}
+	if id == "" {
+		return "", fmt.Errorf("%w: a wrapped secret_id is expected: set vault.auth.secret_id_file or VAULT_SECRET_ID", ErrNoCredential)
+	}
+	return c.unwrap(ctx, id)
+}
+
+// unwrap exchanges a wrapping token for the secret_id in it, once. An answer that did not come back whole is not
+// asked for again: the wrapping token is spent either way.
+func (c *Client) unwrap(ctx context.Context, wrapping string) (string, error) {
+	answer, err := c.api.Logical().UnwrapWithContext(ctx, wrapping)
+	if err != nil {
+		var r *api.ResponseError
+		if errors.As(err, &r) && r.StatusCode < 500 {
+			return "", fmt.Errorf("%w: the wrapped secret_id cannot be unwrapped: it was used already, or is too old: "+
+				"if nobody of yours used it, somebody else did", ErrNoCredential)
+		}
+		return "", c.classify("unwrap the secret_id", err)
+	}
+	if answer != nil {
+		if id, _ := answer.Data["secret_id"].(string); id != "" {
+			return id, nil
+		}
+	}
+	return "", errors.New("what the wrapping token holds is not a secret_id")
+}
