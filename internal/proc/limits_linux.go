@@ -1,0 +1,61 @@
+package proc
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// dieWithParent has the child sent TERM when the thread that forks it ends.
+func dieWithParent(attr *syscall.SysProcAttr) {
+	if os.Getpid() != 1 {
+		attr.Pdeathsig = syscall.SIGTERM
+	}
+}
+
+// Harden makes this process unreadable for others of its user and keeps it from dumping core. It undoes neither:
+// execve does (the dumpable flag), or the program that follows gets its own limits (LimitCore).
+func Harden() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("make vwrap unreadable: %w", err)
+	}
+	return nil
+}
+
+// LimitCore turns core dumps off for this process and what it executes, since a core has the environment in it.
+// The soft limit is 1, which unlike 0 stops handlers behind a pipe too (core(5)), and the filter leaves every
+// mapping out. It must come before Harden, which takes /proc/self away.
+func LimitCore() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return fmt.Errorf("limit core dumps: %w", err)
+	}
+	limit.Cur = min(1, limit.Max)
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &limit); err != nil {
+		return fmt.Errorf("limit core dumps: %w", err)
+	}
+	// Best effort: a kernel without ELF_CORE has no such file.
+	if f, err := os.OpenFile("/proc/self/coredump_filter", os.O_WRONLY, 0); err == nil {
+		_, _ = f.WriteString("0")
+		_ = f.Close()
+	}
+	return nil
+}
+
+// CloseInherited has every descriptor from 3 on closed by the next exec: what else the shell had open is not the
+// command's.
+func CloseInherited() {
+	// An old kernel (before 5.11) refuses the flag: its descriptors stay as they are.
+	_ = unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
+}
+
+// stackLimit is what a quarter of may be arguments and environment (execve(2)).
+func stackLimit() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_STACK, &limit) != nil {
+		return 8 << 20
+	}
+	return limit.Cur
+}

@@ -1,0 +1,124 @@
+package proc
+
+import (
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mode is how the command stands to the terminal.
+type Mode int
+
+const (
+	// OwnGroup: no terminal, or vwrap is in its background. The command has a process group of its own.
+	OwnGroup Mode = iota
+	// Handoff: vwrap is the terminal's foreground and stdin and stdout are the terminal. The command becomes the
+	// foreground group.
+	Handoff
+	// Shared: vwrap is part of a foreground pipeline. The command is in vwrap's own group, which the terminal's
+	// signals reach.
+	Shared
+)
+
+// Terminal is the controlling terminal, as it was when vwrap started.
+type Terminal struct {
+	Mode  Mode
+	fd    int
+	group int // vwrap's own
+	saved *unix.Termios
+}
+
+// OpenTerminal looks at the standard descriptors. It changes nothing.
+func OpenTerminal() Terminal {
+	t := Terminal{fd: -1, group: unix.Getpgrp()}
+	for fd := range 3 {
+		if front, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && front == t.group {
+			t.fd = fd
+			break
+		}
+	}
+	if t.fd < 0 {
+		return t
+	}
+	t.saved, _ = unix.IoctlGetTermios(t.fd, unix.TCGETS)
+	t.Mode = Shared
+	if isTerminal(0) && isTerminal(1) {
+		t.Mode = Handoff
+	}
+	return t
+}
+
+func isTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}
+
+// Give makes group the foreground group.
+func (t Terminal) Give(group int) {
+	if t.Mode == Handoff {
+		t.setForeground(group)
+	}
+}
+
+// Take makes vwrap's group the foreground group again, where the command still has that; with restore, because
+// the command may have died in raw mode, the terminal's settings are those of the start.
+func (t Terminal) Take(group int, restore bool) {
+	if t.Mode != Handoff {
+		return
+	}
+	if front, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP); err != nil || front != group && unix.Kill(-front, 0) == nil {
+		return // somebody else's by now
+	}
+	t.setForeground(t.group)
+	if restore && t.saved != nil {
+		_ = unix.IoctlSetTermios(t.fd, unix.TCSETSW, t.saved)
+	}
+}
+
+// setForeground is tcsetpgrp(3). From a background group it raises TTOU, which stops the caller unless it is
+// blocked; a Go program can block it on one thread alone.
+func (t Terminal) setForeground(group int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var block, before unix.Sigset_t
+	block.Val[0] = 1 << (unix.SIGTTOU - 1)
+	if unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) != nil {
+		return
+	}
+	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+}
+
+// Suspend is what Ctrl-Z in the command means for vwrap, which the shell sees: it takes the terminal, stops its
+// own group too, and, when it is continued, gives the terminal back (where it was continued in the foreground) and
+// continues the command. In an orphaned group nothing can be stopped: the command is continued at once.
+func (t Terminal) Suspend(p *Process) {
+	modes, _ := unix.IoctlGetTermios(t.fd, unix.TCGETS)
+	t.Take(p.PID(), true)
+	stopSelf()
+	if front, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP); err == nil && front == t.group {
+		if modes != nil {
+			_ = unix.IoctlSetTermios(t.fd, unix.TCSETSW, modes)
+		}
+		t.Give(p.PID())
+	}
+	_ = p.Signal(unix.SIGCONT, false)
+}
+
+// stopSelf stops vwrap's group and returns once it is continued. In an orphaned group the kernel ignores TSTP
+// (POSIX.1-2024, XSH 2.4.4): no CONT comes then, and the wait ends by itself.
+func stopSelf() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
+	_ = unix.Kill(0, unix.SIGTSTP)
+	ignored := time.NewTimer(200 * time.Millisecond)
+	defer ignored.Stop()
+	select {
+	case <-continued:
+	case <-ignored.C:
+	}
+}
