@@ -1,0 +1,200 @@
+package courier
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/internal/proc"
+)
+
+// Hidden is the argument by which vwrap knows that it is to be a courier.
+const Hidden = "__courier"
+
+// environ is a courier's whole environment: what the user's has in it (GODEBUG, GOTRACEBACK, …) is for the command,
+// which gets its environment by the orders. A courier lives for milliseconds: collecting garbage would cost more
+// than it frees.
+var environ = []string{"GOGC=off"}
+
+// Launcher sends couriers out.
+type Launcher struct {
+	Self         string // the file of vwrap itself
+	Spawner      *proc.Spawner
+	Terminal     proc.Terminal
+	Alone        bool                      // signals go to the command alone, not to its process group
+	Orders       Orders                    // what is the same for all errands
+	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
+	StartTimeout time.Duration             // how long the first courier may try
+}
+
+// laterPatience is how long a later courier may fetch: the command runs meanwhile, and the wrapper tries again.
+const laterPatience = 30 * time.Second
+
+// Launch sends a courier out for t. from is the courier whose generation it starts from; nil at the first start,
+// the only one at which an unreachable server is asked again. The courier reports on its own time; the error is
+// that of starting it.
+func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
+	o := l.Orders
+	o.Task, o.Carry = t, from != nil
+	o.Patience, o.Retry = l.StartTimeout, true
+	if from != nil {
+		o.Patience, o.Retry = laterPatience, false
+	}
+	if l.Terminal.Mode == proc.Shared {
+		o.Group = unix.Getpgrp()
+	}
+	epoch := 0
+	if l.Token != nil {
+		o.Token, epoch = l.Token()
+	}
+	c, orders, err := l.spawn(t.Errand, from)
+	if err != nil {
+		return nil, err
+	}
+	// In a goroutine: an environment larger than a pipe waits for the courier to read.
+	go func() {
+		_ = json.NewEncoder(orders).Encode(o)
+		_ = orders.Close()
+	}()
+	go c.listen(epoch)
+	go c.watch()
+	return c, nil
+}
+
+// spawn starts the process, with its pipes.
+func (l *Launcher) spawn(e Errand, from *Courier) (_ *Courier, orders *os.File, err error) {
+	var theirs, ours []*os.File
+	defer func() {
+		for _, f := range theirs {
+			_ = f.Close()
+		}
+		if err != nil {
+			for _, f := range ours {
+				_ = f.Close()
+			}
+		}
+	}()
+	pipe := func() (r, w *os.File) {
+		if err == nil {
+			r, w, err = os.Pipe()
+		}
+		return r, w
+	}
+	ordersR, ordersW := pipe()
+	reportR, reportW := pipe()
+	gateR, gateW := pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("start a courier: %w", err)
+	}
+	theirs, ours = []*os.File{ordersR, reportW, gateR}, []*os.File{ordersW, reportR, gateW}
+	memory, err := newMemoryFile()
+	if err != nil {
+		return nil, nil, err
+	}
+	ours = append(ours, memory)
+	files := append(theirs[:len(theirs):len(theirs)], memory)
+	if from != nil {
+		files = append(files, from.memory)
+	}
+	p, err := l.Spawner.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: files})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Courier{
+		errand: e, process: p, terminal: l.Terminal, alone: l.Alone || l.Terminal.Mode == proc.Shared,
+		report: reportR, gate: gateW, memory: memory,
+		reported: make(chan Report, 1), executed: make(chan error, 1), ended: make(chan struct{}),
+	}, ordersW, nil
+}
+
+// Courier is a courier, and later the command that it became. Its methods are for one goroutine.
+type Courier struct {
+	errand   Errand
+	process  *proc.Process
+	terminal proc.Terminal
+	alone    bool
+	report   *os.File
+	gate     *os.File
+	memory   *os.File // its generation, sealed: passed on, never read here
+	reported chan Report
+	executed chan error
+	ended    chan struct{}
+}
+
+// PID is the process's ID: the courier's, and the command's.
+func (c *Courier) PID() int { return c.process.PID() }
+
+// Reported gives the courier's report, once: also where it died without one.
+func (c *Courier) Reported() <-chan Report { return c.reported }
+
+// Executed tells, after Open, how that went: nil once the program runs, or the errno of execve.
+func (c *Courier) Executed() <-chan error { return c.executed }
+
+// Ended is closed when the process has ended; Status tells how.
+func (c *Courier) Ended() <-chan struct{} { return c.ended }
+
+// Status is how it ended.
+func (c *Courier) Status() proc.Status { return c.process.Status() }
+
+// Open gives the courier the terminal and opens the gate.
+func (c *Courier) Open() {
+	c.terminal.Give(c.process.PID())
+	_, _ = c.gate.Write([]byte{1}) // a courier that is gone says so on its other pipe
+	_ = c.gate.Close()
+}
+
+// Dismiss sends the courier away: it will execute nothing. What it has fetched is in its report.
+func (c *Courier) Dismiss() { _ = c.gate.Close() }
+
+// Signal sends s to the command's process group, or to the command alone where that is asked for or the group is
+// vwrap's own.
+func (c *Courier) Signal(s unix.Signal) error { return c.process.Signal(s, c.alone) }
+
+// Forget closes the courier's memory file: nothing will start from its generation any more.
+func (c *Courier) Forget() { _ = c.memory.Close() }
+
+// listen hears what the courier says, until its end of the pipe is closed: by the exec, or by its death.
+func (c *Courier) listen(epoch int) {
+	defer c.report.Close()
+	d := json.NewDecoder(io.LimitReader(c.report, 64<<20))
+	var m message
+	if d.Decode(&m) != nil || m.Report == nil {
+		m.Report = &Report{Errors: []string{"the courier ended before it reported"}, Status: StatusFailed}
+	}
+	r := *m.Report
+	if r.OK() && c.errand != Probe && !sealed(c.memory) {
+		r.Errors, r.Status = []string{"the courier's memory file is not sealed"}, StatusFailed
+	}
+	now := time.Now()
+	for i := range r.Holdings {
+		r.Holdings[i].Asked, r.Holdings[i].Epoch = now.Add(-r.Holdings[i].Age), epoch
+	}
+	c.reported <- r
+	m = message{}
+	if d.Decode(&m) == nil && m.Errno != 0 {
+		c.executed <- syscall.Errno(m.Errno)
+		return
+	}
+	c.executed <- nil
+}
+
+// watch follows the process: job control while it lives, the terminal when it has ended.
+func (c *Courier) watch() {
+	for {
+		select {
+		case <-c.process.Stops():
+			if c.terminal.Mode == proc.Handoff {
+				c.terminal.Suspend(c.process)
+			}
+		case <-c.process.Ended():
+			c.terminal.Take(c.process.PID(), c.process.Status().Signal != 0)
+			close(c.ended)
+			return
+		}
+	}
+}

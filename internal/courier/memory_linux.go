@@ -1,0 +1,37 @@
+package courier
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// seals are what a memory file has before anybody relies on it: it cannot be written, grown, shrunk or unsealed.
+const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+
+// newMemoryFile makes an empty memory file: pages of the kernel that have no name and are mapped by nobody.
+func newMemoryFile() (*os.File, error) {
+	fd, err := unix.MemfdCreate("vwrap-generation", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_NOEXEC_SEAL
+		fd, err = unix.MemfdCreate("vwrap-generation", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make a memory file: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "generation"), nil
+}
+
+func sealFile(f *os.File) error {
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("seal the memory file: %w", err)
+	}
+	return nil
+}
+
+// sealed reports whether f has all seals.
+func sealed(f *os.File) bool {
+	got, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
+	return err == nil && got&seals == seals
+}

@@ -1,0 +1,68 @@
+package courier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/proc"
+)
+
+// ErrLeased is wrapped where --once got a secret with a lease, which nobody would keep.
+var ErrLeased = errors.New("a leased secret cannot be used with --once")
+
+// Once does o in this very process, without a supervisor and without a gate: it fetches and becomes the command.
+// A leased answer is refused, unless force is set. Before it executes, and also where it fails, release is called
+// with the leases that are to be revoked, and whether the token is: not where the command is to have leases that
+// hang on it. It returns only on failure: vwrap's exit status, and why.
+func Once(ctx context.Context, o Orders, open Sources, force bool, warn func(string), release func(leased []envsource.Holding, token bool)) (int, error) {
+	result, err := fetch(ctx, o, noCarry{}, open)
+	for _, line := range result.Warnings {
+		warn(line)
+	}
+	leased := leases(result.Holdings)
+	if err == nil && len(leased) > 0 && !force {
+		err = fmt.Errorf("%w: %s: it would end while the command runs: leave --once away, or let it expire with --once=force",
+			ErrLeased, describe(leased))
+	}
+	if err != nil {
+		release(leased, true)
+		return StatusFailed, err
+	}
+	file, err := Program(o.Argv, result.Environ)
+	if err != nil {
+		release(leased, true)
+		return StatusOf(err), err
+	}
+	release(nil, len(leased) == 0)
+	if !o.Cores {
+		if err := proc.LimitCore(); err != nil {
+			return StatusFailed, err
+		}
+	}
+	err = proc.Exec(file, o.Argv, result.Environ)
+	return StatusNotExecutable, fmt.Errorf("%s: %w", file, err)
+}
+
+func leases(hs []envsource.Holding) (leased []envsource.Holding) {
+	for _, h := range hs {
+		if h.LeaseID != "" {
+			leased = append(leased, h)
+		}
+	}
+	return leased
+}
+
+func describe(hs []envsource.Holding) string {
+	var names []string
+	for _, h := range hs {
+		names = append(names, h.Read.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// noCarry is the memory file of a generation that has none before it.
+type noCarry struct{ io.Reader }

@@ -1,0 +1,97 @@
+// Package courier is the process between Vault and the user's command, and the supervisor's hold on it.
+//
+// A courier is vwrap executed again. It gets its orders over a pipe, fetches what is due, takes the rest from the
+// last generation's sealed memory file, composes the environment, seals what the next one needs into a memory file
+// of its own, reports what it holds, without values, waits at the gate, and executes the user's command in place.
+// So values pass through a process that is gone a moment later, and never through the supervisor.
+//
+// Serve is the courier's side, Launcher and Courier the supervisor's.
+package courier
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/vault"
+)
+
+// Errand is what a courier is sent for.
+type Errand string
+
+const (
+	// Launch fetches, waits at the gate, and becomes the command.
+	Launch Errand = "launch"
+	// Refresh fetches, seals and reports, and is gone: for a program that is told, not replaced.
+	Refresh Errand = "refresh"
+	// Probe reads what mints no lease, reports the digests, and is gone.
+	Probe Errand = "probe"
+)
+
+// Task is what one courier is to do.
+type Task struct {
+	Errand Errand   `json:"errand"`
+	Due    []string `json:"due,omitempty"`    // keys to read anew; all else is carried over
+	Strict bool     `json:"strict,omitempty"` // what is due and cannot be read is an error: the old value is dead
+}
+
+// Orders are what a courier is told. They have the token in them and travel over a pipe alone.
+type Orders struct {
+	Task
+	Input     envsource.Input `json:"input"`
+	Carry     bool            `json:"carry,omitempty"` // the last generation's memory file is there
+	Argv      []string        `json:"argv,omitempty"`
+	Vault     vault.Config    `json:"vault"`
+	Token     string          `json:"token,omitempty"`
+	DigestKey []byte          `json:"digest_key"`
+	Patience  time.Duration   `json:"patience"`        // in nanoseconds: how long fetching may take
+	Retry     bool            `json:"retry,omitempty"` // within that, ask an unreachable server again
+	Group     int             `json:"group,omitempty"` // the process group to join before the exec; 0: its own
+	Cores     bool            `json:"cores,omitempty"` // leave the command's core limits alone
+}
+
+// Digest is a keyed MAC of text (HMAC-SHA256, RFC 2104), 128 bits of it. The key is new in each run, so that
+// digests compare within a run and mean nothing outside.
+func (o Orders) Digest(text []byte) string {
+	mac := hmac.New(sha256.New, o.DigestKey)
+	mac.Write(text)
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// Report is what a courier says of itself, before the gate. No value is in it.
+type Report struct {
+	Holdings []envsource.Holding `json:"holdings,omitempty"` // of what was read now; where it failed, what must be let go
+	Failed   map[string]string   `json:"failed,omitempty"`   // by key: was due, could not be read, carried over
+	Warnings []string            `json:"warnings,omitempty"`
+	Errors   []string            `json:"errors,omitempty"` // a line each; then nothing will be executed
+	Status   int                 `json:"status,omitempty"` // with Errors: the exit status that they mean
+	Outage   bool                `json:"outage,omitempty"` // with Errors: nothing was wrong but that the server could not be had
+	Took     time.Duration       `json:"took"`             // fetching, in nanoseconds
+}
+
+// OK reports whether the courier did what it was sent for.
+func (r Report) OK() bool { return len(r.Errors) == 0 }
+
+// message is one line on the report pipe: a report, later perhaps the errno of an exec that failed.
+type message struct {
+	Report *Report `json:"report,omitempty"`
+	Errno  int     `json:"errno,omitempty"`
+}
+
+// The descriptors of a courier, beside 0, 1 and 2.
+const (
+	ordersFD = 3 + iota
+	reportFD
+	gateFD
+	sealFD  // the new memory file, empty
+	carryFD // the last generation's, where Orders.Carry
+)
+
+// Exit statuses of vwrap itself, as env(1), nohup(1) and docker run have them.
+const (
+	StatusFailed        = 125
+	StatusNotExecutable = 126
+	StatusNotFound      = 127
+)

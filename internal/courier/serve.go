@@ -1,0 +1,210 @@
+package courier
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/proc"
+)
+
+// Sources opens the sources that orders call for. Its error is a line for the user.
+type Sources func(o Orders) (map[string]envsource.Source, error)
+
+// Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command.
+func Serve(open Sources) int {
+	pipes, err := openPipes()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "vwrap: this command is vwrap's own: it is started by vwrap, not by hand")
+		return StatusFailed
+	}
+	var o Orders
+	if err := json.NewDecoder(bufio.NewReader(pipes.orders)).Decode(&o); err != nil {
+		return StatusFailed // the supervisor is gone, or gave the errand up
+	}
+	if err := harden(o); err != nil {
+		pipes.send(message{Report: &Report{Errors: []string{err.Error()}, Status: StatusFailed}})
+		return StatusFailed
+	}
+	ctx, gate := pipes.watchGate()
+	began := time.Now()
+	run := prepare(ctx, o, pipes, open)
+	run.report.Took = time.Since(began)
+	pipes.send(message{Report: &run.report})
+	if !run.report.OK() || o.Errand != Launch {
+		return run.report.Status
+	}
+	if !<-gate {
+		return 0 // dismissed, or the supervisor is dead: a dead supervisor launches nothing
+	}
+	if o.Group != 0 {
+		_ = unix.Setpgid(0, o.Group)
+	}
+	err = proc.Exec(run.file, o.Argv, run.environ)
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	pipes.send(message{Errno: int(errno)})
+	return ExecStatus(errno)
+}
+
+func harden(o Orders) error {
+	if !o.Cores {
+		if err := proc.LimitCore(); err != nil {
+			return err
+		}
+	}
+	return proc.Harden()
+}
+
+// ExecStatus is the status that a shell gives where a program could not be executed.
+func ExecStatus(errno syscall.Errno) int {
+	if errno == unix.ENOENT {
+		return StatusNotFound
+	}
+	return StatusNotExecutable
+}
+
+// pipes are a courier's lines to the supervisor.
+type pipes struct {
+	orders, report, gate, seal, carry *os.File
+}
+
+// openPipes takes the descriptors over. Each is closed by an exec: else the supervisor would wait for the life of
+// the command.
+func openPipes() (pipes, error) {
+	for fd := ordersFD; fd <= carryFD; fd++ {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil && fd != carryFD {
+			return pipes{}, err
+		}
+		unix.CloseOnExec(fd)
+	}
+	return pipes{
+		orders: os.NewFile(ordersFD, "orders"), report: os.NewFile(reportFD, "report"),
+		gate: os.NewFile(gateFD, "gate"), seal: os.NewFile(sealFD, "seal"), carry: os.NewFile(carryFD, "carry"),
+	}, nil
+}
+
+// send writes one message. Where nobody reads any more there is nobody to tell.
+func (p pipes) send(m message) { _ = json.NewEncoder(p.report).Encode(m) }
+
+// watchGate returns a context that ends when the supervisor gives the errand up, and the channel that says
+// whether the gate was opened.
+func (p pipes) watchGate() (context.Context, <-chan bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	gate := make(chan bool, 1)
+	go func() {
+		n, _ := p.gate.Read(make([]byte, 1))
+		if n == 0 {
+			cancel()
+		}
+		gate <- n == 1
+	}()
+	return ctx, gate
+}
+
+// readied is what a courier has when it comes to the gate.
+type readied struct {
+	report  Report
+	file    string // of the program
+	environ []string
+}
+
+// prepare does all that can fail before the gate.
+func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
+	var r readied
+	result, err := fetch(ctx, o, p.carry, open)
+	r.environ = result.Environ
+	r.report = Report{Holdings: result.Holdings, Failed: result.Failed, Warnings: result.Warnings}
+	if err != nil {
+		r.report.fail(StatusFailed, err)
+		r.report.Outage = errors.Is(err, envsource.ErrUnavailable)
+		return r
+	}
+	if o.Errand == Probe {
+		return r
+	}
+	if err := seal(p.seal, result.Carry); err != nil {
+		r.report.fail(StatusFailed, err)
+	}
+	if o.Errand == Launch {
+		r.file, err = Program(o.Argv, r.environ)
+		if err != nil {
+			r.report.fail(StatusOf(err), err)
+		}
+	}
+	return r
+}
+
+// fail notes err, a line for each line of it.
+func (r *Report) fail(status int, err error) {
+	r.Status = status
+	r.Errors = append(r.Errors, strings.Split(err.Error(), "\n")...)
+}
+
+// fetch resolves the environment that o asks for.
+func fetch(ctx context.Context, o Orders, carry io.Reader, open Sources) (envsource.Result, error) {
+	plan, err := envsource.NewPlan(o.Input)
+	if err != nil {
+		return envsource.Result{}, err
+	}
+	sources, err := open(o)
+	if err != nil {
+		return envsource.Result{}, err
+	}
+	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict, Retry: o.Retry}
+	if o.Carry {
+		if err := json.NewDecoder(io.NewSectionReader(carry.(io.ReaderAt), 0, 1<<40)).Decode(&f.Carry); err != nil {
+			return envsource.Result{}, errors.New("the last generation's memory file is not readable")
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(o.Patience, time.Second))
+	defer cancel()
+	if o.Errand == Probe {
+		return envsource.Probe(ctx, plan, f)
+	}
+	return plan.Resolve(ctx, f)
+}
+
+// Program finds the file of argv[0] by environ's own PATH and checks that the kernel takes both. Its errors wrap
+// those of package proc.
+func Program(argv, environ []string) (string, error) {
+	path := "/usr/local/bin:/usr/bin:/bin" // where PATH is not set, as execvp(3) has it
+	if i := slices.IndexFunc(environ, func(e string) bool { return strings.HasPrefix(e, "PATH=") }); i >= 0 {
+		path = environ[i][len("PATH="):]
+	}
+	file, err := proc.Resolve(argv[0], path)
+	if err != nil {
+		return "", err
+	}
+	return file, proc.CheckSize(argv, environ)
+}
+
+// StatusOf is the exit status that an error of Program means.
+func StatusOf(err error) int {
+	switch {
+	case errors.Is(err, proc.ErrNotFound):
+		return StatusNotFound
+	case errors.Is(err, proc.ErrNotExecutable):
+		return StatusNotExecutable
+	}
+	return StatusFailed
+}
+
+// seal lays c into the memory file and seals that, so that neither we nor anybody can change it after.
+func seal(f *os.File, c envsource.Carry) error {
+	if err := json.NewEncoder(f).Encode(c); err != nil {
+		return errors.New("the memory file cannot be written")
+	}
+	return sealFile(f)
+}
