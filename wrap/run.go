@@ -1,0 +1,462 @@
+package wrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/signals"
+)
+
+// Generation is a courier, and later the command that it became.
+type Generation interface {
+	Reported() <-chan courier.Report // once
+	Executed() <-chan error          // once, after Open: nil when the program runs, or the errno
+	Ended() <-chan struct{}          // closed
+	Status() proc.Status             // once Ended is closed
+	Open()
+	Dismiss()
+	Signal(s unix.Signal) error
+	Forget() // nothing will start from this generation any more
+}
+
+// Launcher sends a courier out; from is the generation to start from, nil at the first start.
+type Launcher interface {
+	Launch(t courier.Task, from Generation) (Generation, error)
+}
+
+// Keeper keeps what generations hold, and says what it cannot keep.
+type Keeper interface {
+	// Hold says that generation n holds hs, and nothing else. The channel is closed when what it held before, and
+	// no generation holds now, is released.
+	Hold(n uint64, hs []envsource.Holding) <-chan struct{}
+	// Drop says that generation n is over: what no other holds is released; with leave, because a program may hold
+	// it still, not at once. The channel is closed when that is done.
+	Drop(n uint64, leave bool) <-chan struct{}
+	Notices() <-chan envsource.Notice
+}
+
+// phase is what is under way.
+type phase int
+
+const (
+	quiet     phase = iota // the command runs
+	fetching               // a courier is on its errand; the command runs, unless this is a start
+	stopping               // the command was asked to end, for a rotation
+	releasing              // stop-first: the command has ended, its leases are being revoked
+	opening                // the gate is open, the program has not been executed yet
+	waiting                // no command runs; a failed start is tried again later
+)
+
+// member is a generation with its number and what it holds.
+type member struct {
+	Generation
+	n      uint64
+	values Generation                   // what the next courier starts from: itself, or the last one that refreshed
+	held   map[string]envsource.Holding // by key
+	errand courier.Errand
+	told   bool // its report has come
+}
+
+// loop is the state of one run. Run's goroutine alone touches it.
+type loop struct {
+	Policy
+	launcher Launcher
+	keeper   Keeper
+
+	phase    phase
+	count    uint64  // generations so far
+	child    *member // whose program runs, or ran last
+	next     *member // on an errand, or at the gate
+	alive    bool    // child's program runs
+	pending  map[string]envsource.Notice
+	begin    *time.Timer // of the rotation that settles, or of the retry
+	kill     *time.Timer // the end of the stop grace
+	released <-chan struct{}
+	failures int
+	saved    []unix.Signal // came while no program ran
+	ending   bool          // vwrap was told to end, or has decided to
+	status   int           // that vwrap's own decision means; -1: the command's own
+	said     map[string]bool
+	done     bool
+}
+
+// Run launches the first generation and goes on until the command ends for good. It returns vwrap's exit status:
+// the command's own, 128+N where a signal ended it or vwrap, or one of vwrap's own. The error is what to tell the
+// user in the last case, a line each. Couriers that are out when Run returns have been dismissed, and what they
+// held was given to the keeper.
+func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan os.Signal, p Policy) (int, error) {
+	r := &loop{
+		Policy: p, launcher: l, keeper: k, status: -1, said: map[string]bool{},
+		pending: map[string]envsource.Notice{},
+		begin:   stoppedTimer(), kill: stoppedTimer(),
+	}
+	defer r.begin.Stop()
+	defer r.kill.Stop()
+	err := r.launch(courier.Launch)
+	for err == nil && !r.done {
+		err = r.step(ctx, sigs)
+	}
+	r.farewell()
+	if err != nil {
+		return max(r.status, 0), err
+	}
+	if r.status >= 0 {
+		return r.status, nil
+	}
+	return r.child.Status().Exit(), nil
+}
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// step waits for one thing to happen and does what it means.
+func (r *loop) step(ctx context.Context, sigs <-chan os.Signal) error {
+	var reported <-chan courier.Report
+	var executed <-chan error
+	var ended <-chan struct{}
+	if r.next != nil && !r.next.told && !r.ending {
+		reported = r.next.Reported()
+	}
+	if r.next != nil && r.phase == opening {
+		executed = r.next.Executed()
+	}
+	if r.alive {
+		ended = r.child.Ended()
+	}
+	select {
+	case <-ctx.Done():
+		r.signalled(unix.SIGTERM)
+	case s := <-sigs:
+		r.signalled(s.(syscall.Signal))
+	case n := <-r.keeper.Notices():
+		r.noticed(n)
+	case report := <-reported:
+		return r.reported(report)
+	case err := <-executed:
+		return r.executed(err)
+	case <-ended:
+		return r.ended()
+	case <-r.released:
+		r.released = nil
+		return r.launch(courier.Launch, r.due()...)
+	case <-r.begin.C:
+		return r.rotate()
+	case <-r.kill.C:
+		r.Log.Warn(fmt.Sprintf("the command has not ended within %s: killing it", r.StopGrace))
+		r.signal(unix.SIGKILL)
+	}
+	return nil
+}
+
+// launch sends a courier out.
+func (r *loop) launch(e courier.Errand, due ...string) error {
+	var from Generation
+	if r.child != nil {
+		from = r.child.values
+	}
+	g, err := r.launcher.Launch(courier.Task{Errand: e, Due: due, Strict: !r.alive}, from)
+	if err != nil {
+		if r.child == nil {
+			r.status = StatusFailed
+			return err
+		}
+		r.retry(err.Error())
+		return nil
+	}
+	r.count++
+	r.next = &member{Generation: g, n: r.count, values: g, errand: e}
+	r.phase = fetching
+	return nil
+}
+
+// reported is what a courier's report means.
+func (r *loop) reported(report courier.Report) error {
+	r.next.told, r.next.held = true, r.merge(report.Holdings)
+	for _, line := range report.Warnings {
+		r.Log.Warn(line)
+	}
+	if !report.OK() {
+		return r.failed(report)
+	}
+	for _, key := range sortedKeys(report.Failed) {
+		r.sayOnce(fmt.Sprintf("%s: %s: the command goes on with the value it had", r.names(key), report.Failed[key]))
+	}
+	if r.next.errand == courier.Probe {
+		return r.probed(report)
+	}
+	if r.child == nil {
+		r.keeper.Hold(r.next.n, values(r.next.held))
+		r.open()
+		return nil
+	}
+	return r.prepared(report)
+}
+
+// merge lays what was read now over what the child's generation holds.
+func (r *loop) merge(fresh []envsource.Holding) map[string]envsource.Holding {
+	held := map[string]envsource.Holding{}
+	if r.child != nil {
+		for key, h := range r.child.held {
+			held[key] = h
+		}
+	}
+	for _, h := range fresh {
+		held[h.Key] = h
+	}
+	return held
+}
+
+// failed: a courier could not do its errand. What it fetched besides is released.
+func (r *loop) failed(report courier.Report) error {
+	r.discard(report.Holdings)
+	if r.child == nil {
+		r.status = report.Status
+		return errors.New(strings.Join(report.Errors, "\n"))
+	}
+	r.retry(strings.Join(report.Errors, "\n"))
+	return nil
+}
+
+// discard gives what the courier fetched to the keeper, to be released, and forgets the courier.
+func (r *loop) discard(fetched []envsource.Holding) {
+	r.keeper.Hold(r.next.n, fetched)
+	r.keeper.Drop(r.next.n, false)
+	r.dismiss()
+}
+
+// dismiss sends the courier away.
+func (r *loop) dismiss() {
+	r.next.Dismiss()
+	r.next.Forget()
+	r.next = nil
+}
+
+// retry says why a rotation could not be done and sets the time of the next try. The command goes on.
+func (r *loop) retry(why string) {
+	for line := range strings.SplitSeq(why, "\n") {
+		r.sayOnce(line + ": trying again")
+	}
+	r.phase = quiet
+	if !r.alive {
+		r.phase = waiting
+	}
+	r.backoff()
+}
+
+// backoff sets the time of the next try: exponential from 1 s to 60 s with full jitter.
+func (r *loop) backoff() {
+	r.failures++
+	most := min(time.Second<<min(r.failures-1, 6), time.Minute)
+	r.begin.Reset(time.Duration(rand.Int64N(int64(most))) + 100*time.Millisecond)
+}
+
+// sayOnce warns, unless that was said since the last rotation that went well.
+func (r *loop) sayOnce(line string) {
+	if !r.said[line] {
+		r.said[line] = true
+		r.Log.Warn(line)
+	}
+}
+
+// probed: what a probe has seen is really different is pending for certain; the rest is as it was.
+func (r *loop) probed(report courier.Report) error {
+	same := []envsource.Holding{}
+	for _, h := range report.Holdings {
+		if r.differs(h) {
+			r.pending[h.Key] = envsource.Notice{Key: h.Key, Reason: "it has a new value"}
+			continue
+		}
+		same = append(same, h)
+		delete(r.pending, h.Key)
+	}
+	r.dismiss()
+	r.phase, r.failures = quiet, 0
+	r.adopt(same)
+	for key := range report.Failed { // looked at again at the next poll
+		delete(r.pending, key)
+		h := r.child.held[key]
+		h.Asked = time.Now()
+		r.adopt([]envsource.Holding{h})
+	}
+	r.settle()
+	return nil
+}
+
+// differs reports whether h has another value than the child's generation.
+func (r *loop) differs(h envsource.Holding) bool { return r.child.held[h.Key].Digest != h.Digest }
+
+// adopt makes what was read anew, with no change of value, part of the child's generation.
+func (r *loop) adopt(same []envsource.Holding) {
+	if len(same) == 0 {
+		return
+	}
+	for _, h := range same {
+		r.child.held[h.Key] = h
+	}
+	r.keeper.Hold(r.child.n, values(r.child.held))
+}
+
+// prepared: a courier has the next generation ready. What it means depends on what really differs.
+func (r *loop) prepared(report courier.Report) error {
+	action, changed := None, false
+	for _, h := range report.Holdings {
+		delete(r.pending, h.Key)
+		if r.differs(h) {
+			action, changed = Stronger(action, r.ActionFor(h)), true
+		}
+	}
+	switch {
+	case r.alive && !changed:
+		r.dismiss()
+		r.phase = quiet
+		r.adopt(report.Holdings)
+		r.again(report)
+	case r.alive && (action == None || action == Signal):
+		r.refreshed(action, report)
+	case r.alive:
+		r.keeper.Hold(r.next.n, values(r.next.held))
+		r.Log.Info(fmt.Sprintf("restarting the command: new %s", r.changes(report.Holdings)))
+		r.stop()
+	default:
+		r.keeper.Hold(r.next.n, values(r.next.held))
+		r.open()
+	}
+	return nil
+}
+
+// changes names the variables whose values differ.
+func (r *loop) changes(hs []envsource.Holding) string {
+	var names []string
+	for _, h := range hs {
+		if r.differs(h) {
+			names = append(names, h.Variables...)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// refreshed: the command goes on; its generation is the new one.
+func (r *loop) refreshed(action Action, report courier.Report) {
+	names := r.changes(report.Holdings)
+	r.keeper.Hold(r.next.n, values(r.next.held))
+	r.keeper.Drop(r.child.n, true)
+	r.next.Dismiss()
+	r.child.values.Forget()
+	r.child.n, r.child.values, r.child.held = r.next.n, r.next.values, r.next.held
+	r.next = nil
+	r.phase = quiet
+	if action == Signal {
+		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Policy.Signal), names))
+		r.signal(r.Policy.Signal)
+	} else {
+		r.Log.Info(fmt.Sprintf("new %s: the command is left alone", names))
+	}
+	r.again(report)
+}
+
+// stop asks the command to end.
+func (r *loop) stop() {
+	r.phase = stopping
+	r.signal(r.StopSignal)
+	r.kill.Reset(r.StopGrace)
+}
+
+func (r *loop) signal(s unix.Signal) {
+	if err := r.child.Signal(s); err != nil {
+		r.Log.Warn(err.Error())
+	}
+}
+
+// open lets the courier become the command.
+func (r *loop) open() {
+	r.phase = opening
+	r.next.Open()
+}
+
+// executed: the courier has become the command, or could not.
+func (r *loop) executed(err error) error {
+	if err != nil && r.child == nil {
+		r.discard(nil)
+		errno, _ := err.(syscall.Errno)
+		r.status = courier.ExecStatus(errno)
+		return fmt.Errorf("the command cannot be executed: %w", err)
+	}
+	old := r.child
+	r.child, r.next = r.next, nil
+	if old != nil {
+		r.keeper.Drop(old.n, false)
+		old.values.Forget()
+	}
+	if err != nil {
+		r.retry(fmt.Sprintf("the command cannot be executed: %v", err))
+		return nil
+	}
+	r.phase, r.alive, r.failures = quiet, true, 0
+	clear(r.said)
+	r.Log.Debug(fmt.Sprintf("generation %d runs", r.child.n))
+	for _, s := range r.saved {
+		r.pass(s)
+	}
+	r.saved = nil
+	r.settle()
+	return nil
+}
+
+// ended: the command's process is gone.
+func (r *loop) ended() error {
+	r.kill.Stop()
+	r.alive = false
+	switch {
+	case r.ending || r.phase != stopping:
+		r.done = true
+	case r.next != nil:
+		r.open()
+	default: // stop-first: the old credentials go before new ones are asked for
+		r.phase = releasing
+		r.released = r.keeper.Hold(r.child.n, r.notDue())
+	}
+	return nil
+}
+
+// notDue are the child's holdings less those that are about to be replaced.
+func (r *loop) notDue() (hs []envsource.Holding) {
+	for _, h := range values(r.child.held) {
+		if _, due := r.pending[h.Key]; !due {
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// farewell dismisses a courier that is out. What it has fetched by then the keeper gets, to be released.
+func (r *loop) farewell() {
+	if r.next == nil {
+		return
+	}
+	r.next.Dismiss()
+	if !r.next.told {
+		select {
+		case report := <-r.next.Reported():
+			r.keeper.Hold(r.next.n, report.Holdings)
+		case <-time.After(2 * time.Second):
+			return
+		}
+	}
+	<-r.next.Ended()
+}
