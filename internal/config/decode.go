@@ -1,0 +1,405 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Problem is one thing that is wrong in a file, and where.
+type Problem struct {
+	File      string
+	Line, Col int
+	Text      string
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Text) }
+
+// parse decodes the text of a file called name, with a profile laid over it. All that is wrong is returned
+// together. No error quotes a value.
+func parse(text []byte, name, profile string) (Config, error) {
+	conf := Defaults()
+	d := &decoder{file: name}
+	root := d.document(text)
+	if root == nil {
+		return conf, d.err()
+	}
+	profiles := d.profiles(root)
+	if profile != "" {
+		over, ok := profiles[profile]
+		if !ok {
+			d.fail(root, "there is no profile %q (there %s)", profile, have(slices.Sorted(maps.Keys(profiles))))
+			return conf, d.err()
+		}
+		root = merge(root, over, 0)
+	}
+	d.top(root, &conf)
+	conf.Profile = profile
+	return conf, d.err()
+}
+
+func have(names []string) string {
+	if len(names) == 0 {
+		return "are none"
+	}
+	return "is: " + strings.Join(names, ", ")
+}
+
+// profiles returns the profiles by name, each checked by itself: also one that is not chosen may have no mistakes.
+func (d *decoder) profiles(root *yaml.Node) map[string]*yaml.Node {
+	found := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != "profiles" {
+			continue
+		}
+		list := deref(root.Content[i+1])
+		for j := 0; list.Kind == yaml.MappingNode && j+1 < len(list.Content); j += 2 {
+			profile := deref(list.Content[j+1])
+			found[list.Content[j].Value] = profile
+			scratch := Defaults()
+			d.section(profile, "profile "+list.Content[j].Value, topFields(d, &scratch))
+		}
+	}
+	return found
+}
+
+// merge lays over onto base: mappings are merged, everything else is replaced.
+func merge(base, over *yaml.Node, depth int) *yaml.Node {
+	base, over = deref(base), deref(over)
+	if base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode || depth > maxDepth {
+		return over
+	}
+	out := *base
+	out.Content = slices.Clone(base.Content)
+	for i := 0; i+1 < len(over.Content); i += 2 {
+		at := -1
+		for j := 0; j+1 < len(out.Content); j += 2 {
+			if out.Content[j].Value == over.Content[i].Value {
+				at = j
+			}
+		}
+		if at < 0 {
+			out.Content = append(out.Content, over.Content[i], over.Content[i+1])
+			continue
+		}
+		out.Content[at+1] = merge(out.Content[at+1], over.Content[i+1], depth+1)
+	}
+	return &out
+}
+
+const (
+	maxDepth = 20     // of nesting
+	maxNodes = 10_000 // of one data:, aliases followed
+)
+
+// decoder collects what is wrong while nodes become values.
+type decoder struct {
+	file     string
+	problems []error
+	nodes    int
+}
+
+func (d *decoder) err() error { return errors.Join(d.problems...) }
+
+func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
+	p := &Problem{d.file, n.Line, n.Column, fmt.Sprintf(format, args...)}
+	for _, known := range d.problems { // a chosen profile is looked at twice
+		if known.Error() == p.Error() {
+			return
+		}
+	}
+	d.problems = append(d.problems, p)
+}
+
+// document returns the top-level mapping of the only document in text.
+func (d *decoder) document(text []byte) *yaml.Node {
+	reader := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	var doc, more yaml.Node
+	if err := reader.Decode(&doc); err != nil || len(doc.Content) == 0 {
+		line := 1
+		if at := syntaxLine(err); at > 0 {
+			line = at
+		}
+		d.fail(&yaml.Node{Line: line, Column: 1}, "%s", syntax(err))
+		return nil
+	}
+	if reader.Decode(&more) == nil {
+		d.fail(&more, "a second document: one file, one document")
+		return nil
+	}
+	root := deref(doc.Content[0])
+	if root.Kind != yaml.MappingNode {
+		d.fail(root, "want a mapping (version: 1, …), got %s", kindOf(root))
+		return nil
+	}
+	return root
+}
+
+// syntax says what is wrong with text that is not YAML, without quoting it.
+func syntax(err error) string {
+	if err == nil || err.Error() == "EOF" {
+		return "the file is empty: write at least: version: 1"
+	}
+	said := err.Error()
+	if i := strings.LastIndex(said, ": "); i >= 0 {
+		said = said[i+2:]
+	}
+	if strings.ContainsAny(said, "'\"`") {
+		return "not YAML"
+	}
+	return "not YAML: " + said
+}
+
+// syntaxLine is the line in "yaml: line 3: …", 0 where there is none.
+func syntaxLine(err error) int {
+	if err == nil {
+		return 0
+	}
+	_, rest, ok := strings.Cut(err.Error(), "line ")
+	digits, _, _ := strings.Cut(rest, ":")
+	n, convErr := strconv.Atoi(digits)
+	if !ok || convErr != nil {
+		return 0
+	}
+	return n
+}
+
+// deref follows an alias to what it stands for.
+func deref(n *yaml.Node) *yaml.Node {
+	for range maxDepth {
+		if n.Kind != yaml.AliasNode || n.Alias == nil {
+			break
+		}
+		n = n.Alias
+	}
+	return n
+}
+
+// fields are the keys of a section and what decodes each.
+type fields map[string]func(n *yaml.Node)
+
+// section decodes the mapping n; where names it in messages.
+func (d *decoder) section(n *yaml.Node, where string, known fields) {
+	d.pairs(n, where, func(key, value *yaml.Node) {
+		decode, ok := known[key.Value]
+		if !ok {
+			d.fail(key, "unknown key %q in %s%s", key.Value, where, nearest(key.Value, slices.Sorted(maps.Keys(known))))
+			return
+		}
+		decode(value)
+	})
+}
+
+// pairs calls f for each key of the mapping n, in order; a key that stands twice is an error.
+func (d *decoder) pairs(n *yaml.Node, where string, f func(key, value *yaml.Node)) {
+	n = deref(n)
+	if n.Kind != yaml.MappingNode {
+		d.fail(n, "%s: want a mapping, got %s", where, kindOf(n))
+		return
+	}
+	first := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if line, twice := first[key.Value]; twice {
+			d.fail(key, "%q stands twice in %s (first in line %d)", key.Value, where, line)
+			continue
+		}
+		first[key.Value] = key.Line
+		f(key, deref(n.Content[i+1]))
+	}
+}
+
+// items calls f for each item of the list n.
+func (d *decoder) items(n *yaml.Node, where string, f func(item *yaml.Node)) {
+	n = deref(n)
+	if n.Kind != yaml.SequenceNode {
+		d.fail(n, "%s: want a list, got %s", where, kindOf(n))
+		return
+	}
+	for _, item := range n.Content {
+		f(deref(item))
+	}
+}
+
+func (d *decoder) text(out *string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+			d.fail(n, "%s: want text, got %s", where, kindOf(n))
+			return
+		}
+		*out = n.Value
+	}
+}
+
+func (d *decoder) texts(out *[]string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		*out = nil
+		d.items(n, where, func(item *yaml.Node) {
+			var s string
+			d.text(&s, where)(item)
+			*out = append(*out, s)
+		})
+	}
+}
+
+func (d *decoder) flag(out *bool, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			d.fail(n, "%s: want true or false, got %s", where, kindOf(n))
+			return
+		}
+		*out = n.Value == "true"
+	}
+}
+
+func (d *decoder) number(out *float64, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		v, err := strconv.ParseFloat(n.Value, 64)
+		if n.Kind != yaml.ScalarNode || err != nil {
+			d.fail(n, "%s: want a number, got %s", where, kindOf(n))
+			return
+		}
+		*out = v
+	}
+}
+
+func (d *decoder) duration(out *time.Duration, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && n.Tag == "!!int" && n.Value != "0" {
+			d.fail(n, "%s: want a duration with a unit, such as %ss", where, n.Value)
+			return
+		}
+		v, err := time.ParseDuration(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil {
+			d.fail(n, "%s: want a duration such as 2s or 1h30m, got %s", where, kindOf(n))
+			return
+		}
+		*out = v
+	}
+}
+
+// anything turns n into what encoding/json can encode.
+func (d *decoder) anything(n *yaml.Node, depth int) any {
+	n = deref(n)
+	if d.nodes++; d.nodes > maxNodes || depth > maxDepth {
+		if d.nodes == maxNodes+1 || depth > maxDepth {
+			d.fail(n, "data: too large or nested too deeply")
+		}
+		return nil
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		out := map[string]any{}
+		d.pairs(n, "data", func(key, value *yaml.Node) { out[key.Value] = d.anything(value, depth+1) })
+		return out
+	case yaml.SequenceNode:
+		out := []any{}
+		for _, item := range n.Content {
+			out = append(out, d.anything(item, depth+1))
+		}
+		return out
+	}
+	return scalar(n)
+}
+
+// scalar is a scalar as JSON has it; what is neither number nor bool nor null is text, dates included.
+func scalar(n *yaml.Node) any {
+	switch n.Tag {
+	case "!!int":
+		if v, err := strconv.ParseInt(n.Value, 0, 64); err == nil {
+			return v
+		}
+	case "!!float":
+		if v, err := strconv.ParseFloat(n.Value, 64); err == nil && v == v && v-v == 0 {
+			return v
+		}
+	case "!!bool":
+		return n.Value == "true"
+	case "!!null":
+		return nil
+	}
+	return n.Value
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.ScalarNode:
+		switch n.Tag {
+		case "!!null":
+			return "nothing (write \"\" for an empty text)"
+		case "!!int", "!!float":
+			return "a number"
+		case "!!bool":
+			return "true or false"
+		}
+		return "text"
+	}
+	return "something else"
+}
+
+func oneOf(s string, all []string) bool { return slices.Contains(all, s) }
+
+func or(all []string) string {
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
+}
+
+// nearest suggests the known key that s was meant to be, where one is near enough.
+func nearest(s string, known []string) string {
+	best, least := "", 1+max(1, len(s)/3)
+	for _, k := range known {
+		if n := distance(s, k); n < least {
+			best, least = k, n
+		}
+	}
+	if best == "" {
+		return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// distance is the Levenshtein distance of a and b, in bytes. A long a is near to nothing.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			above := row[j+1]
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			row[j+1] = min(above+1, row[j]+1, substitute)
+			diagonal = above
+		}
+	}
+	return row[len(b)]
+}
+
+// relativeTo makes path relative to dir, unless it is absolute.
+func relativeTo(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(cmp.Or(dir, "."), path)
+}
