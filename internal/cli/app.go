@@ -1,0 +1,119 @@
+// Package cli is vwrap's command line: flags in, calls out. A file a command.
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/internal/courier"
+)
+
+// Main runs vwrap with argv (argv[0] included) and returns its exit status.
+func Main(argv []string) int {
+	if len(argv) == 2 && argv[1] == courier.Hidden {
+		return courier.Serve(sources)
+	}
+	own, command, dashes := split(argv)
+	i := &invocation{command: command, dashes: dashes, status: courier.StatusFailed}
+	app := newApp(i)
+	if err := app.Run(own); err != nil {
+		complain(os.Stderr, err)
+		return cmp.Or(i.status, courier.StatusFailed)
+	}
+	return i.status
+}
+
+// invocation is what the command line said besides flags, and what came of it.
+type invocation struct {
+	command []string // after the first "--": the command's exact argv
+	dashes  bool     // there was a "--"
+	status  int
+}
+
+// split cuts argv at the first "--". What follows is the command's, and no flag parser ever sees it.
+func split(argv []string) (own, command []string, dashes bool) {
+	if i := slices.Index(argv, "--"); i >= 0 {
+		return argv[:i], argv[i+1:], true
+	}
+	return argv, nil, false
+}
+
+// complain writes err for a person, a line each.
+func complain(w io.Writer, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(w, "vwrap: %s\n", printable(line))
+	}
+}
+
+func newApp(i *invocation) *cli.App {
+	run := func(c *cli.Context) error { return i.run(c) }
+	app := &cli.App{
+		Name:                      "vwrap",
+		Usage:                     "run a command with short-lived secrets from Vault or OpenBao",
+		UsageText:                 "vwrap [flags] -- CMD [ARG...]",
+		Flags:                     runFlags(),
+		Action:                    run,
+		HideHelpCommand:           true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		OnUsageError:              usageError,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		Writer:                    os.Stdout,
+		ErrWriter:                 io.Discard, // what goes wrong is said once, by Main
+		Commands: []*cli.Command{
+			{
+				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
+				Flags: runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
+				Flags: []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Action: func(c *cli.Context) error { return i.version(c) }, OnUsageError: usageError, HideHelpCommand: true,
+			},
+		},
+	}
+	// --help succeeds; everything else sets the status itself.
+	app.Before = func(c *cli.Context) error {
+		if c.Bool("help") {
+			i.status = 0
+		}
+		return nil
+	}
+	return app
+}
+
+// undefined is how the flag package says that it does not know a flag.
+const undefined = "flag provided but not defined: -"
+
+// usageError turns the flag package's error into one that names the nearest flag.
+func usageError(c *cli.Context, err error, _ bool) error {
+	name, unknown := strings.CutPrefix(err.Error(), undefined)
+	if !unknown {
+		return fmt.Errorf("%w (vwrap --help lists the flags)", err)
+	}
+	flags := c.App.Flags
+	if c.Command != nil && len(c.Command.Flags) > 0 {
+		flags = c.Command.Flags
+	}
+	dashes := "--"
+	if len(name) == 1 {
+		dashes = "-"
+	}
+	text := fmt.Sprintf("unknown flag %s%s", dashes, name)
+	if near := cli.SuggestFlag(flags, name, false); near != "" && len(name) > 1 {
+		text += fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return errors.New(text)
+}

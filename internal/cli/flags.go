@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", EnvVars: []string{"VWRAP_CONFIG"}, Usage: "read `FILE` instead of the nearest vwrap.yaml"}
+}
+
+func profileFlag() cli.Flag {
+	return &cli.StringFlag{Name: "profile", Aliases: []string{"P"}, EnvVars: []string{"VWRAP_PROFILE"}, Usage: "lay profile `NAME` of vwrap.yaml over it"}
+}
+
+// runFlags are the flags of vwrap and vwrap run. Each has a VWRAP_ twin in the environment.
+func runFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, EnvVars: []string{"VWRAP_ENV"}, Usage: "set `NAME=VALUE`; the value may be or contain references (repeatable)"},
+		&cli.StringSliceFlag{Name: "from", EnvVars: []string{"VWRAP_FROM"}, Usage: "set a variable for every field of the secret at `PATH` (repeatable)"},
+		configFlag(),
+		profileFlag(),
+		&cli.StringFlag{Name: "address", EnvVars: []string{"VWRAP_ADDRESS"}, Usage: "Vault is at `URL` (else VAULT_ADDR, BAO_ADDR, vwrap.yaml)"},
+		&cli.StringFlag{Name: "on-rotate", EnvVars: []string{"VWRAP_ON_ROTATE"}, Usage: "what a new value does: `ACTION` is restart, signal, none or exit"},
+		&cli.StringFlag{Name: "signal", EnvVars: []string{"VWRAP_SIGNAL"}, Usage: "what --on-rotate signal sends (default HUP)"},
+		&cli.StringFlag{Name: "stop-signal", EnvVars: []string{"VWRAP_STOP_SIGNAL"}, Usage: "what asks the command to end (default TERM)"},
+		&cli.DurationFlag{Name: "stop-grace", EnvVars: []string{"VWRAP_STOP_GRACE"}, Usage: "how long after that it is killed (default 7s)", DefaultText: "7s"},
+		&cli.DurationFlag{Name: "start-timeout", EnvVars: []string{"VWRAP_START_TIMEOUT"}, Usage: "how long to try to reach Vault at start", Value: 30 * time.Second},
+		&cli.GenericFlag{Name: "once", EnvVars: []string{"VWRAP_ONCE"}, Value: new(once), Usage: "fetch, then become the command: same PID, nothing is renewed; --once=force with leases too"},
+		&cli.BoolFlag{Name: "pristine", EnvVars: []string{"VWRAP_PRISTINE"}, Usage: "the command gets only what vwrap names, and PATH, HOME, TERM, LANG, TZ, USER, SHELL"},
+		&cli.StringFlag{Name: "preserve-env", EnvVars: []string{"VWRAP_PRESERVE_ENV"}, Usage: "inherited values win for `A,B`"},
+		&cli.BoolFlag{Name: "allow-core-dumps", EnvVars: []string{"VWRAP_ALLOW_CORE_DUMPS"}, Usage: "leave the command's core dump limits alone"},
+		&cli.BoolFlag{Name: "no-revoke", EnvVars: []string{"VWRAP_NO_REVOKE"}, Usage: "revoke nothing: leases and tokens are left to expire"},
+		&cli.StringFlag{Name: "log-level", EnvVars: []string{"VWRAP_LOG_LEVEL"}, Usage: "`LEVEL` is debug, info, warn or error", DefaultText: "info"},
+		&cli.StringFlag{Name: "log-format", EnvVars: []string{"VWRAP_LOG_FORMAT"}, Usage: "`FORMAT` is text or json", DefaultText: "text"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, EnvVars: []string{"VWRAP_QUIET"}, Usage: "say nothing but errors"},
+	}
+}
+
+// once is the value of --once: nothing, true, or force.
+type once struct{ on, force bool }
+
+// Set implements flag.Value.
+func (o *once) Set(text string) error {
+	switch text {
+	case "true", "1":
+		*o = once{on: true}
+	case "false", "0", "":
+		*o = once{}
+	case "force":
+		*o = once{on: true, force: true}
+	default:
+		return errors.New("want --once or --once=force")
+	}
+	return nil
+}
+
+// String implements flag.Value.
+func (o *once) String() string {
+	switch {
+	case o.force:
+		return "force"
+	case o.on:
+		return "true"
+	}
+	return ""
+}
+
+// IsBoolFlag lets --once stand alone.
+func (o *once) IsBoolFlag() bool { return true }
+
+// list is the names in "A,B".
+func list(text string) (names []string) {
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

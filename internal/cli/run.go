@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/signals"
+)
+
+// run is the command vwrap itself, and vwrap run.
+func (i *invocation) run(c *cli.Context) error {
+	if err := i.checkCommand(c); err != nil {
+		return err
+	}
+	conf, err := load(c)
+	if err != nil {
+		return err
+	}
+	s, err := newSession(c, conf, i.command)
+	if err != nil {
+		return err
+	}
+	i.status, err = s.run()
+	return err
+}
+
+// checkCommand refuses a command line without "--", and shows the right one.
+func (i *invocation) checkCommand(c *cli.Context) error {
+	stray := c.Args().Slice()
+	switch {
+	case len(stray) > 0 && i.dashes:
+		return fmt.Errorf("%q stands before \"--\" and is no flag: what is run stands after it", stray[0])
+	case len(stray) > 0:
+		own := "vwrap"
+		if c.Command != nil && c.Command.Name == "run" {
+			own += " run"
+		}
+		return fmt.Errorf("%q is no command of vwrap: to run it, write: %s -- %s", stray[0], own, strings.Join(stray, " "))
+	case len(i.command) == 0:
+		return errors.New("there is no command to run: write: vwrap [flags] -- CMD [ARG...] (vwrap --help says more)")
+	}
+	return nil
+}
+
+// load reads the vwrap.yaml that c means and lays its flags over it.
+func load(c *cli.Context) (config.Config, error) {
+	path := c.String("config")
+	if path == "" {
+		var err error
+		if path, err = config.Here(); err != nil {
+			return config.Config{}, err
+		}
+	}
+	conf, err := config.Load(path, c.String("profile"))
+	if err != nil {
+		return conf, err
+	}
+	overlay(c, &conf)
+	return conf, config.Validate(conf)
+}
+
+// overlay lays the flags that are set over conf.
+func overlay(c *cli.Context, conf *config.Config) {
+	r := &conf.Rotation
+	if c.IsSet("on-rotate") {
+		r.Action, r.ActionSet = config.Action(c.String("on-rotate")), true
+		for i := range conf.Secrets {
+			conf.Secrets[i].OnRotate = ""
+		}
+	}
+	if c.IsSet("signal") {
+		r.Signal = c.String("signal")
+	}
+	if c.IsSet("stop-signal") {
+		r.StopSignal = c.String("stop-signal")
+	}
+	if c.IsSet("stop-grace") {
+		r.StopGrace = c.Duration("stop-grace")
+	}
+}
+
+// unbuilt returns an error for what vwrap.yaml may say and this version does not do: doing something else instead
+// would be worse.
+func unbuilt(conf config.Config) error {
+	var errs []error
+	no := func(what string, asked bool) {
+		if asked {
+			errs = append(errs, fmt.Errorf("%s is not in this version of vwrap", what))
+		}
+	}
+	overlap := conf.Rotation.Action == config.Overlap
+	for _, s := range conf.Secrets {
+		overlap = overlap || s.OnRotate == config.Overlap
+	}
+	no("the rotation action overlap", overlap)
+	no("rotation.listen", len(conf.Rotation.Listen) > 0)
+	no("the live channel (live: true)", conf.Live)
+	no("vault.token_ttl", conf.Vault.TokenTTL > 0)
+	return errors.Join(errs...)
+}
+
+// input gathers everything that the environment is made of.
+func input(c *cli.Context, conf config.Config, environ []string) (envsource.Input, error) {
+	in := envsource.Input{
+		Fallback:  conf.Fallback,
+		Preserve:  list(c.String("preserve-env")),
+		Pristine:  c.Bool("pristine"),
+		Namespace: conf.Vault.Namespace,
+	}
+	in.Inherited = withoutCredentials(environ, in.Preserve)
+	for _, e := range conf.Env {
+		in.Vars = append(in.Vars, envsource.Var{
+			Name: e.Name, Text: e.Value, Level: envsource.LevelConfig, Origin: origin(conf, e.Line),
+		})
+	}
+	for _, s := range conf.Secrets {
+		secret, err := secretOf(conf, s)
+		if err != nil {
+			return in, err
+		}
+		in.Secrets = append(in.Secrets, secret)
+	}
+	var errs []error
+	for _, text := range c.StringSlice("env") {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			errs = append(errs, fmt.Errorf("-e %s: there is no \"=\": want -e NAME=VALUE", name))
+			continue
+		}
+		in.Vars = append(in.Vars, envsource.Var{Name: name, Text: value, Level: envsource.LevelFlag, Origin: "-e"})
+	}
+	for _, path := range c.StringSlice("from") {
+		secret, err := from(path)
+		errs = append(errs, err)
+		in.Secrets = append(in.Secrets, secret)
+	}
+	return in, errors.Join(errs...)
+}
+
+// secretOf is an entry of vwrap.yaml's secrets.
+func secretOf(conf config.Config, s config.Secret) (envsource.Secret, error) {
+	out := envsource.Secret{
+		Read:   envsource.Read{Source: envsource.SourceVault, Path: strings.Trim(s.Path, "/"), Method: s.Method},
+		Prefix: s.Prefix, Level: envsource.LevelConfig, Origin: origin(conf, s.Line),
+		OnRotate: string(s.OnRotate), Poll: s.Poll,
+	}
+	for _, b := range s.Env {
+		out.Env = append(out.Env, envsource.Binding{Var: b.Var, Field: b.Field})
+	}
+	if s.Method == envsource.MethodWrite {
+		data, err := envsource.EncodeData(s.Data)
+		if err != nil {
+			return out, fmt.Errorf("%s: secrets: data of %s cannot be sent", out.Origin, s.Path)
+		}
+		out.Read.Data = data
+	}
+	return out, nil
+}
+
+// from is the secret that --from PATH means.
+func from(path string) (envsource.Secret, error) {
+	path = strings.Trim(strings.TrimPrefix(path, "vault:"), "/")
+	if path == "" || strings.ContainsAny(path, "#? \t\n\x00") {
+		return envsource.Secret{}, fmt.Errorf("--from %s: want the path of a secret, without a field: --from secret/dev/app", path)
+	}
+	return envsource.Secret{
+		Read:  envsource.Read{Source: envsource.SourceVault, Path: path, Method: envsource.MethodRead},
+		Level: envsource.LevelFlag, Origin: "--from " + path,
+	}, nil
+}
+
+// origin is a place in vwrap.yaml, for messages.
+func origin(conf config.Config, line int) string {
+	return fmt.Sprintf("%s:%d", filepath.Base(conf.File), line)
+}
+
+// credentials are the variables that vwrap logs in by. The command does not get them: it gets what they are for.
+var credentials = []string{"TOKEN", "TOKEN_FILE", "SECRET_ID", "ROLE_ID"}
+
+// withoutCredentials takes the login credentials out of environ, but for those that --preserve-env names.
+func withoutCredentials(environ, preserve []string) (kept []string) {
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		rest, vault := strings.CutPrefix(name, "VAULT_")
+		bao := false
+		if !vault {
+			rest, bao = strings.CutPrefix(name, "BAO_")
+		}
+		if (vault || bao) && slices.Contains(credentials, rest) && !slices.Contains(preserve, name) {
+			continue
+		}
+		kept = append(kept, entry)
+	}
+	return kept
+}
+
+// parseSignals finds the two signals that conf names.
+func parseSignals(conf config.Config) (rotate, stop unixSignal, err error) {
+	rotate, err = signals.Parse(conf.Rotation.Signal)
+	if err != nil {
+		return 0, 0, fmt.Errorf("rotation.signal: %w", err)
+	}
+	if stop, err = signals.Parse(conf.Rotation.StopSignal); err != nil {
+		return 0, 0, fmt.Errorf("rotation.stop_signal: %w", err)
+	}
+	return rotate, stop, nil
+}

@@ -1,0 +1,342 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/dotenv"
+	"github.com/vwrap/vwrap/envsource/file"
+	"github.com/vwrap/vwrap/envsource/vault"
+	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/signals"
+	"github.com/vwrap/vwrap/wrap"
+)
+
+type unixSignal = syscall.Signal
+
+// sources opens what a courier reads from.
+func sources(o courier.Orders) (map[string]envsource.Source, error) {
+	all := map[string]envsource.Source{envsource.SourceFile: file.Source{}, envsource.SourceDotenv: dotenv.Source{}}
+	if o.Vault.Address != "" {
+		source, err := vault.NewSource(o.Vault, o.Token)
+		if err != nil {
+			return nil, err
+		}
+		all[envsource.SourceVault] = source
+	}
+	return all, nil
+}
+
+// session is one run of a command: everything is known and checked, nothing is fetched.
+type session struct {
+	conf    config.Config
+	input   envsource.Input
+	plan    envsource.Plan
+	orders  courier.Orders
+	auth    vault.Auth
+	policy  wrap.Policy
+	once    once
+	timeout time.Duration // of the start
+	revoke  bool
+	log     *slog.Logger
+}
+
+func newSession(c *cli.Context, conf config.Config, argv []string) (*session, error) {
+	level, err := levelOf(c.String("log-level"), c.Bool("quiet"))
+	if err != nil {
+		return nil, err
+	}
+	if format := c.String("log-format"); format != "" && format != "text" && format != "json" {
+		return nil, fmt.Errorf("--log-format %s: want text or json", format)
+	}
+	s := &session{
+		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"),
+		log: newLog(os.Stderr, c.String("log-format"), level),
+	}
+	if o, ok := c.Generic("once").(*once); ok {
+		s.once = *o
+	}
+	var inputErr, planErr error
+	s.input, inputErr = input(c, conf, os.Environ())
+	s.plan, planErr = envsource.NewPlan(s.input)
+	s.orders = courier.Orders{Input: s.input, Argv: argv, DigestKey: make([]byte, 32), Cores: c.Bool("allow-core-dumps")}
+	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)
+	addressErr := s.locate(c)
+	policyErr := s.decide()
+	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr)
+}
+
+// locate finds the server, and refuses to send credentials to one that nobody approved.
+func (s *session) locate(c *cli.Context) error {
+	if !s.plan.NeedsVault() {
+		return nil
+	}
+	address, from := vault.DefaultAddress, config.FromDefault
+	switch env := vault.Environ(os.Getenv, "ADDR"); {
+	case c.String("address") != "":
+		address, from = c.String("address"), config.FromFlag
+	case env != "":
+		address, from = env, config.FromEnvironment
+	case s.conf.Vault.Address != "":
+		address, from = s.conf.Vault.Address, config.FromFile
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		dir = ""
+	}
+	if err := config.Trusted(s.conf, address, from, dir); err != nil {
+		return err
+	}
+	a := s.conf.Vault.Auth
+	s.auth = vault.Auth{
+		Method: a.Method, Mount: a.Mount, TokenFile: a.TokenFile,
+		RoleID: a.RoleID, SecretIDFile: a.SecretIDFile, SecretIDWrapped: a.SecretIDWrapped,
+	}
+	s.orders.Vault, err = vault.Config{Address: address, Namespace: s.conf.Vault.Namespace}.WithEnviron(os.Getenv)
+	return err
+}
+
+// decide turns what conf says of rotation into a policy.
+func (s *session) decide() error {
+	r := s.conf.Rotation
+	rotate, stop, err := parseSignals(s.conf)
+	s.policy = wrap.Policy{
+		ActionFor: s.actionFor, Signal: rotate, StopSignal: stop, StopGrace: r.StopGrace, Settle: r.Settle, Splay: r.Splay,
+		StopFirst: r.Order == "stop-first", StopOnExpiry: r.OnExpiry == "stop", Log: s.log,
+	}
+	return err
+}
+
+// actionFor is the strongest action that the entries of vwrap.yaml for this read name; else the command's.
+func (s *session) actionFor(h envsource.Holding) wrap.Action {
+	action := wrap.Action("")
+	for _, secret := range s.plan.SecretsFor(h) {
+		if secret.OnRotate != "" {
+			action = wrap.Stronger(action, wrap.Action(secret.OnRotate))
+		}
+	}
+	if action == "" {
+		return wrap.Action(s.conf.Rotation.Action)
+	}
+	return action
+}
+
+// pollFor is the shortest poll interval that the entries of vwrap.yaml for this read name; 0 where none does.
+func (s *session) pollFor(h envsource.Holding) (poll time.Duration) {
+	for _, secret := range s.plan.SecretsFor(h) {
+		if secret.Poll > 0 && (poll == 0 || secret.Poll < poll) {
+			poll = secret.Poll
+		}
+	}
+	return poll
+}
+
+// run runs the command and returns vwrap's exit status.
+func (s *session) run() (int, error) {
+	proc.CloseInherited()
+	if err := proc.Harden(); err != nil {
+		s.log.Warn(err.Error())
+	}
+	sigs := make(chan os.Signal, 64)
+	defer signals.Notify(sigs)()
+	token, client, status, err := s.login(sigs)
+	if err != nil || status != 0 {
+		return status, err
+	}
+	if s.once.on {
+		return s.runOnce(client, token)
+	}
+	return s.supervise(client, token, sigs)
+}
+
+// login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it: then
+// the status is not 0.
+func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, error) {
+	if !s.plan.NeedsVault() {
+		return vault.Token{}, nil, 0, nil
+	}
+	client, err := vault.NewClient(s.orders.Vault)
+	if err != nil {
+		return vault.Token{}, nil, courier.StatusFailed, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	type outcome struct {
+		token vault.Token
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		token, err := envsource.Attempt(ctx, true, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
+		done <- outcome{token, err}
+	}()
+	var kept []os.Signal
+	for {
+		select {
+		case o := <-done:
+			for _, sig := range kept {
+				sigs <- sig
+			}
+			client.SetToken(o.token.ID)
+			if o.err != nil {
+				return o.token, nil, courier.StatusFailed, o.err
+			}
+			return o.token, client, 0, nil
+		case sig := <-sigs:
+			if number := sig.(syscall.Signal); signals.Ends(number) {
+				cancel()
+				<-done
+				return vault.Token{}, nil, 128 + int(number), nil
+			}
+			kept = append(kept, sig)
+		}
+	}
+}
+
+// keeper makes the keeper of what the command will hold.
+func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper {
+	r := s.conf.Rotation
+	o := vault.Options{
+		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + r.StopGrace},
+		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Log: s.log,
+	}
+	if s.auth.CanLogin() {
+		o.Login = func(ctx context.Context) (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) }
+	}
+	return vault.NewKeeper(client, token, o)
+}
+
+// supervise runs the command under a supervisor.
+func (s *session) supervise(client *vault.Client, token vault.Token, sigs chan os.Signal) (int, error) {
+	spawner := proc.NewSpawner()
+	defer spawner.Close()
+	terminal := proc.OpenTerminal()
+	s.policy.Shared = terminal.Mode == proc.Shared
+	if s.shellInTerminal(terminal) {
+		s.conf.Rotation.Action = config.None
+	}
+	l := &courier.Launcher{
+		Self: self(), Spawner: spawner, Terminal: terminal, Orders: s.orders, StartTimeout: s.timeout,
+	}
+	if client == nil {
+		return wrap.Run(context.Background(), launcher{l}, idle{}, sigs, s.policy)
+	}
+	keeper := s.keeper(client, token)
+	l.Token = keeper.Token
+	ctx, stop := context.WithCancel(context.Background())
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		keeper.Run(ctx)
+	}()
+	status, err := wrap.Run(ctx, launcher{l}, keeper, sigs, s.policy)
+	stop()
+	<-kept
+	s.letGo(keeper.Close)
+	return status, err
+}
+
+// letGo gives f the time that vwrap takes at its end to revoke what it holds.
+func (s *session) letGo(f func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	f(ctx)
+}
+
+// runOnce fetches and becomes the command.
+func (s *session) runOnce(client *vault.Client, token vault.Token) (int, error) {
+	o := s.orders
+	o.Token, o.Errand, o.Patience, o.Retry = token.ID, courier.Launch, s.timeout, true
+	// Ctrl-C ends a fetch; the command gets the signals as they were.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return courier.Once(ctx, o, sources, s.once.force,
+		func(line string) { s.log.Warn(line) },
+		func(leased []envsource.Holding, own bool) {
+			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
+		})
+}
+
+// releaseOnce lets go of what --once does not leave to the command: leased answers that are refused and, with own,
+// the token that vwrap logged in for.
+func (s *session) releaseOnce(ctx context.Context, client *vault.Client, token vault.Token, leased []envsource.Holding, own bool) {
+	if client == nil || !s.revoke {
+		return
+	}
+	for _, h := range leased {
+		if err := client.Revoke(ctx, h.Read.Namespace, h.LeaseID); err != nil && !token.Own {
+			s.log.Warn(err.Error())
+		}
+	}
+	if token.Own && own {
+		if err := client.RevokeToken(ctx, token.ID); err != nil {
+			s.log.Warn(err.Error())
+		}
+	}
+}
+
+// shellInTerminal reports whether the command is a bare interactive shell that owns the terminal: restarting it
+// would take it from under its user's hands.
+func (s *session) shellInTerminal(t proc.Terminal) bool {
+	shells := []string{"sh", "bash", "dash", "zsh", "fish", "ksh"}
+	return t.Mode == proc.Handoff && !s.conf.Rotation.ActionSet && len(s.orders.Argv) == 1 &&
+		slices.Contains(shells, filepath.Base(s.orders.Argv[0]))
+}
+
+// self is the file of vwrap itself; the kernel's name for it holds also when the file was replaced since.
+func self() string {
+	const link = "/proc/self/exe"
+	if _, err := os.Stat(link); err == nil {
+		return link
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return link
+	}
+	return path
+}
+
+// launcher makes of a courier.Launcher what wrap wants: the types differ, the calls do not.
+type launcher struct{ *courier.Launcher }
+
+// Launch implements wrap.Launcher.
+func (l launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation, error) {
+	before, _ := from.(*courier.Courier)
+	c, err := l.Launcher.Launch(t, before)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// idle is the keeper of a command that holds nothing of Vault's.
+type idle struct{}
+
+var settled = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Hold implements wrap.Keeper.
+func (idle) Hold(uint64, []envsource.Holding) <-chan struct{} { return settled }
+
+// Drop implements wrap.Keeper.
+func (idle) Drop(uint64, bool) <-chan struct{} { return settled }
+
+// Notices implements wrap.Keeper.
+func (idle) Notices() <-chan envsource.Notice { return nil }
