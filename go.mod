@@ -1,6 +1,6 @@
 module github.com/vwrap/vwrap
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/hashicorp/vault/api v1.23.0
