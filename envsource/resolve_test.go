@@ -200,8 +200,11 @@ func TestAFailedStartReportsItsLeases(t *testing.T) {
 
 func TestClashesAndNames(t *testing.T) {
 	_, err := NewPlan(Input{Vars: []Var{
-		{"A", "1", LevelConfig, "vwrap.yaml:3"}, {"A", "2", LevelConfig, "vwrap.yaml:9"},
-		{"B=C", "1", LevelFlag, "-e"}, {"", "1", LevelFlag, "-e"}, {"D", "vault:x", LevelFlag, "-e"},
+		{"A", "1", LevelConfig, "vwrap.yaml:3"},
+		{"A", "2", LevelConfig, "vwrap.yaml:9"},
+		{"B=C", "1", LevelFlag, "-e"},
+		{"", "1", LevelFlag, "-e"},
+		{"D", "vault:x", LevelFlag, "-e"},
 	}})
 	want := `A: clash: set by both vwrap.yaml:3 and vwrap.yaml:9
 -e: bad variable name "B=C" (empty, or with "=" or NUL in it)

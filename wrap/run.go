@@ -362,8 +362,8 @@ func (r *loop) refreshed(action Action, report courier.Report) {
 	r.next = nil
 	r.phase = quiet
 	if action == Signal {
-		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Policy.Signal), names))
-		r.signal(r.Policy.Signal)
+		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Signal), names))
+		r.signal(r.Signal)
 	} else {
 		r.Log.Info(fmt.Sprintf("new %s: the command is left alone", names))
 	}
@@ -393,7 +393,8 @@ func (r *loop) open() {
 func (r *loop) executed(err error) error {
 	if err != nil && r.child == nil {
 		r.discard(nil)
-		errno, _ := err.(syscall.Errno)
+		var errno syscall.Errno
+		errors.As(err, &errno)
 		r.status = courier.ExecStatus(errno)
 		return fmt.Errorf("the command cannot be executed: %w", err)
 	}

@@ -66,9 +66,6 @@ func authFields(d *decoder, a *Auth) fields {
 	}
 }
 
-// refused are keys that are known to be refused: the schema does not have them.
-var refused = map[string]bool{"vault.token": true, "vault.auth.secret_id": true}
-
 func rotationFields(d *decoder, r *Rotation) fields {
 	action := d.text((*string)(&r.Action), "rotation.action")
 	return fields{
