@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	metrics "github.com/hashicorp/go-metrics/compat"
+	"github.com/hashicorp/vault/audit"
+	"github.com/hashicorp/vault/helper/metricsutil"
+	"github.com/hashicorp/vault/helper/namespace"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/hashicorp/vault/sdk/physical/inmem"
+	"github.com/hashicorp/vault/vault"
+)
+
+// startCore makes a core in memory, initialised and unsealed, whose only root token is the one asked for and which
+// has the KV version 2 engine at secret/, as `vault server -dev` has. The string is the unseal key in hex.
+func startCore(opts options) (*vault.Core, string, error) {
+	core, err := newCore(opts)
+	if err != nil {
+		return nil, "", fmt.Errorf("make core: %w", err)
+	}
+	ctx := namespace.ContextWithNamespace(context.Background(), namespace.RootNamespace)
+	seal := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1}
+	first, err := core.Initialize(ctx, &vault.InitParams{BarrierConfig: seal})
+	if err != nil {
+		return nil, "", fmt.Errorf("initialise core: %w", err)
+	}
+	unsealKey := hex.EncodeToString(first.SecretShares[0]) // Unseal wipes the bytes it is given
+	if err := unseal(core, first.SecretShares[0]); err != nil {
+		return nil, "", err
+	}
+	if err := prepare(ctx, core, first.RootToken, opts.token); err != nil {
+		return nil, "", err
+	}
+	return core, unsealKey, nil
+}
+
+func newCore(opts options) (*vault.Core, error) {
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.LevelFromString(opts.logLevel), Output: os.Stderr})
+	storage, err := inmem.NewInmem(nil, logger)
+	if err != nil {
+		return nil, fmt.Errorf("make storage: %w", err)
+	}
+	sink := metrics.NewInmemSink(10*time.Second, time.Minute)
+	return vault.NewCore(&vault.CoreConfig{
+		Physical:            storage,
+		StorageType:         "inmem",
+		Logger:              logger,
+		LogLevel:            opts.logLevel,
+		BuiltinRegistry:     builtins(),
+		LogicalBackends:     secretEngines,
+		CredentialBackends:  authMethods,
+		AuditBackends:       map[string]audit.Factory{"file": audit.NewFileBackend},
+		DisableMlock:        true,
+		RedirectAddr:        "http://" + opts.address,
+		EnableRaw:           true,
+		EnableIntrospection: true,
+		MetricsHelper:       metricsutil.NewMetricsHelper(sink, false),
+		MetricSink:          metricsutil.NewClusterMetricSink("vaultserver", sink),
+	})
+}
+
+// unseal returns when the core serves: storage in memory has no high availability, so there is no election to wait for.
+func unseal(core *vault.Core, key []byte) error {
+	unsealed, err := core.Unseal(key)
+	if err != nil {
+		return fmt.Errorf("unseal core: %w", err)
+	}
+	if !unsealed {
+		return errors.New("unseal core: the key was not enough")
+	}
+	if _, _, _, err := core.Leader(); !errors.Is(err, vault.ErrHANotEnabled) {
+		return fmt.Errorf("unseal core: it is part of a cluster (%v)", err)
+	}
+	return nil
+}
+
+// prepare exchanges the first root token for the one asked for, and mounts secret/.
+func prepare(ctx context.Context, core *vault.Core, first, token string) error {
+	steps := []struct {
+		as, path string
+		data     map[string]any
+	}{
+		{first, "auth/token/create", map[string]any{
+			"id": token, "policies": []string{"root"}, "no_parent": true, "no_default_policy": true,
+		}},
+		{first, "auth/token/revoke-self", nil},
+		{token, "sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "2"}}},
+	}
+	for _, step := range steps {
+		answer, err := core.HandleRequest(ctx, &logical.Request{
+			ID: step.path, Operation: logical.UpdateOperation, ClientToken: step.as, Path: step.path, Data: step.data,
+		})
+		if err == nil && answer.IsError() {
+			err = answer.Error()
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", step.path, err)
+		}
+	}
+	return nil
+}
