@@ -1,0 +1,35 @@
+# Thin targets: what they do stands in the programs that they call.
+GO ?= go
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+
+.PHONY: build test lint e2e demo bench fuzz clean
+
+build: ## bin/vwrap, one static binary
+	$(BUILD) -o bin/vwrap .
+
+test: build lint ## every test: units under the race detector, then the binary against real servers
+	.ci/install test
+	$(GO) test -race ./...
+	cd devvault && $(GO) vet ./...
+	cd bench && $(GO) vet ./...
+	$(MAKE) e2e
+
+lint:
+	.ci/install lint
+	"$$($(GO) env GOPATH)/bin/golangci-lint" run ./...
+
+e2e: build
+	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m ./...
+
+demo: build ## a credential is renewed, replaced, and the command restarted: in a minute, before your eyes
+	cd devvault && $(BUILD) -mod=readonly -o ../bin/devvault . && $(BUILD) -mod=readonly -o ../bin/demo ./demo
+	bin/demo -vwrap bin/vwrap -devvault bin/devvault
+
+bench: build ## prints figures; writes them into docs/performance.md
+	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md
+
+fuzz: ## each fuzz target for FUZZTIME
+	.ci/fuzz $(or $(FUZZTIME),1m)
+
+clean:
+	rm -rf bin
