@@ -1,6 +1,6 @@
 # Thin targets: what they do stands in the programs that they call.
 GO ?= go
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w'
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
 
 .PHONY: build test lint e2e demo bench fuzz clean
 

@@ -57,6 +57,7 @@ type Keeper struct {
 	token       tokenState
 	warned      map[string]bool // messages said once
 	outage      bool
+	watching    bool // the token
 }
 
 // leftLease is a lease that no generation holds and that is not revoked: a program may hold it still, or the
@@ -103,7 +104,6 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer close(k.stopped)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	k.watchToken(ctx)
 	for {
 		k.act(ctx, time.Now())
 		timer.Reset(k.sleep(time.Now()))
@@ -155,6 +155,10 @@ func (k *Keeper) ask(request func() func()) {
 func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 	done := make(chan struct{})
 	told := k.tell(func() {
+		if !k.watching { // not before there is something to keep: a start has better things to do
+			k.watching = true
+			k.watchToken(k.ctx)
+		}
 		before := k.generations[n]
 		k.generations[n] = map[string]bool{}
 		for _, h := range hs {

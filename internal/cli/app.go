@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/proc"
 )
 
 // Main runs vwrap with argv (argv[0] included) and returns its exit status.
@@ -22,6 +23,14 @@ func Main(argv []string) int {
 	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes, status: courier.StatusFailed}
+	if launches(own, command) {
+		proc.CloseInherited()
+		spawner := proc.NewSpawner()
+		defer spawner.Close()
+		i.launcher = &courier.Launcher{Self: self(), Spawner: spawner}
+		i.launcher.Prepare()
+		defer i.launcher.Close()
+	}
 	app := newApp(i)
 	if err := app.Run(own); err != nil {
 		complain(os.Stderr, err)
@@ -35,6 +44,15 @@ type invocation struct {
 	command []string // after the first "--": the command's exact argv
 	dashes  bool     // there was a "--"
 	status  int
+
+	launcher *courier.Launcher // where a command is to be supervised; its first courier comes up meanwhile
+}
+
+// launches reports whether this command line is one that sends couriers, as far as can be told before it is
+// parsed.
+func launches(own, command []string) bool {
+	once := slices.ContainsFunc(own, func(arg string) bool { return strings.HasPrefix(strings.TrimLeft(arg, "-"), "once") })
+	return len(command) > 0 && !once
 }
 
 // split cuts argv at the first "--". What follows is the command's, and no flag parser ever sees it.

@@ -27,7 +27,7 @@ func (i *invocation) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	i.status, err = s.run()
+	i.status, err = s.run(i.launcher)
 	return err
 }
 

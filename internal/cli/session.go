@@ -145,9 +145,8 @@ func (s *session) pollFor(h envsource.Holding) (poll time.Duration) {
 	return poll
 }
 
-// run runs the command and returns vwrap's exit status.
-func (s *session) run() (int, error) {
-	proc.CloseInherited()
+// run runs the command and returns vwrap's exit status. l sends the couriers; nil where none was prepared.
+func (s *session) run(l *courier.Launcher) (int, error) {
 	if err := proc.Harden(); err != nil {
 		s.log.Warn(err.Error())
 	}
@@ -160,7 +159,12 @@ func (s *session) run() (int, error) {
 	if s.once.on {
 		return s.runOnce(client, token)
 	}
-	return s.supervise(client, token, sigs)
+	if l == nil { // --once=false, or VWRAP_ONCE: nothing was prepared
+		spawner := proc.NewSpawner()
+		defer spawner.Close()
+		l = &courier.Launcher{Self: self(), Spawner: spawner}
+	}
+	return s.supervise(l, client, token, sigs)
 }
 
 // login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it: then
@@ -221,17 +225,13 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 }
 
 // supervise runs the command under a supervisor.
-func (s *session) supervise(client *vault.Client, token vault.Token, sigs chan os.Signal) (int, error) {
-	spawner := proc.NewSpawner()
-	defer spawner.Close()
+func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vault.Token, sigs chan os.Signal) (int, error) {
 	terminal := proc.OpenTerminal()
 	s.policy.Shared = terminal.Mode == proc.Shared
 	if s.shellInTerminal(terminal) {
 		s.conf.Rotation.Action = config.None
 	}
-	l := &courier.Launcher{
-		Self: self(), Spawner: spawner, Terminal: terminal, Orders: s.orders, StartTimeout: s.timeout,
-	}
+	l.Terminal, l.Orders, l.StartTimeout = terminal, s.orders, s.timeout
 	if client == nil {
 		return wrap.Run(context.Background(), launcher{l}, idle{}, sigs, s.policy)
 	}

@@ -18,8 +18,8 @@ const Hidden = "__courier"
 
 // environ is a courier's whole environment: what the user's has in it (GODEBUG, GOTRACEBACK, …) is for the command,
 // which gets its environment by the orders. A courier lives for milliseconds: collecting garbage would cost more
-// than it frees.
-var environ = []string{"GOGC=off"}
+// than it frees, and threads more than they save, each of which execve(2) has to end.
+var environ = []string{"GOGC=off", "GOMAXPROCS=1"}
 
 // Launcher sends couriers out.
 type Launcher struct {
@@ -30,6 +30,39 @@ type Launcher struct {
 	Orders       Orders                    // what is the same for all errands
 	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
 	StartTimeout time.Duration             // how long the first courier may try
+
+	spare  *Courier // started, without orders
+	orders *os.File // of the spare
+}
+
+// Prepare starts the first courier before there are orders for it: it takes a moment to come up, in which the
+// supervisor can find out what to order. An error is left to Launch.
+func (l *Launcher) Prepare() {
+	if c, orders, err := l.spawn(nil); err == nil {
+		l.spare, l.orders = c, orders
+	}
+}
+
+// Close sends a courier away that was prepared and not needed.
+func (l *Launcher) Close() {
+	if l.spare == nil {
+		return
+	}
+	_ = l.orders.Close()
+	_ = l.spare.report.Close()
+	l.spare.Dismiss()
+	l.spare.Forget()
+	<-l.spare.process.Ended()
+	l.spare = nil
+}
+
+// recruit returns a courier that waits for orders: the one that was prepared, where it can serve.
+func (l *Launcher) recruit(from *Courier) (*Courier, *os.File, error) {
+	if c := l.spare; c != nil && from == nil {
+		l.spare = nil
+		return c, l.orders, nil
+	}
+	return l.spawn(from)
 }
 
 // laterPatience is how long a later courier may fetch: the command runs meanwhile, and the wrapper tries again.
@@ -52,10 +85,11 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if l.Token != nil {
 		o.Token, epoch = l.Token()
 	}
-	c, orders, err := l.spawn(t.Errand, from)
+	c, orders, err := l.recruit(from)
 	if err != nil {
 		return nil, err
 	}
+	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone || l.Terminal.Mode == proc.Shared
 	// In a goroutine: an environment larger than a pipe waits for the courier to read.
 	go func() {
 		_ = json.NewEncoder(orders).Encode(o)
@@ -67,7 +101,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 }
 
 // spawn starts the process, with its pipes.
-func (l *Launcher) spawn(e Errand, from *Courier) (_ *Courier, orders *os.File, err error) {
+func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error) {
 	var theirs, ours []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -106,8 +140,7 @@ func (l *Launcher) spawn(e Errand, from *Courier) (_ *Courier, orders *os.File, 
 		return nil, nil, err
 	}
 	return &Courier{
-		errand: e, process: p, terminal: l.Terminal, alone: l.Alone || l.Terminal.Mode == proc.Shared,
-		report: reportR, gate: gateW, memory: memory,
+		process: p, report: reportR, gate: gateW, memory: memory,
 		reported: make(chan Report, 1), executed: make(chan error, 1), ended: make(chan struct{}),
 	}, ordersW, nil
 }
