@@ -434,6 +434,7 @@ func TestATokenIsRenewed(t *testing.T) {
 		f.set(func() {
 			f.token = fakeLease{ttl: time.Minute, max: 240 * time.Hour, start: time.Now(), end: time.Now().Add(20 * time.Second)}
 		})
+		k.Hold(1, nil)
 		quiet(t, k, time.Hour)
 		f.set(func() {
 			if time.Now().After(f.token.end) {
