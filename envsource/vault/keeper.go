@@ -155,7 +155,7 @@ func (k *Keeper) ask(request func() func()) {
 func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 	done := make(chan struct{})
 	told := k.tell(func() {
-		if !k.watching { // not before there is something to keep: a start has better things to do
+		if !k.watching && len(hs) > 0 { // not before there is something to keep: a start has better things to do
 			k.watching = true
 			k.watchToken(k.ctx)
 		}
@@ -401,7 +401,7 @@ func (k *Keeper) versioned(it *item, version int, err error, p Policy) {
 // heard notes whether the server answers, and says so when that changes.
 func (k *Keeper) heard(err error) {
 	switch down := errors.Is(err, envsource.ErrUnavailable); {
-	case len(k.generations) == 0: // a start tells its own errors
+	case len(k.items) == 0: // a start tells its own errors
 	case down && !k.outage:
 		k.outage = true
 		k.opts.Log.Warn(fmt.Sprintf("%v: the command goes on with what it has", err))

@@ -434,7 +434,8 @@ func TestATokenIsRenewed(t *testing.T) {
 		f.set(func() {
 			f.token = fakeLease{ttl: time.Minute, max: 240 * time.Hour, start: time.Now(), end: time.Now().Add(20 * time.Second)}
 		})
-		k.Hold(1, nil)
+		f.set(func() { f.versions["secret/data/a"] = 1 })
+		k.Hold(1, []envsource.Holding{kv2(1)})
 		quiet(t, k, time.Hour)
 		f.set(func() {
 			if time.Now().After(f.token.end) {

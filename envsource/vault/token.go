@@ -193,7 +193,7 @@ func (k *Keeper) tokenDied() {
 		t.next, t.wake = replace, time.Now()
 		return
 	}
-	if len(k.generations) == 0 {
+	if len(k.items) == 0 {
 		return // a start tells its own errors
 	}
 	k.once("dead token", "the token is dead, and there is no way to log in again: leases end with it")
