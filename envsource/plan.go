@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,8 @@ type Var struct {
 	Name   string `json:"name"`
 	Text   string `json:"text"`
 	Level  Level  `json:"level"`
-	Origin string `json:"origin"` // for messages: "-e", "vwrap.yaml:12"
+	Origin string `json:"origin"`        // for messages: "-e", "vwrap.yaml:12"
+	Dir    string `json:"dir,omitempty"` // what relative paths of file: and dotenv: are relative to; "" is the working directory
 }
 
 // Binding gives one field of a Secret a variable's name.
@@ -144,6 +146,7 @@ func (p *Plan) addVar(v Var, namespace string) error {
 		return fmt.Errorf("%s: %w (%s)", v.Name, err, v.Origin)
 	}
 	t.inNamespace(namespace)
+	t.inFolder(v.Dir)
 	return p.put(v.Name, v.Level, slot{Template: t, origin: v.Origin})
 }
 
@@ -181,6 +184,15 @@ func (t Template) inNamespace(ns string) {
 	for _, p := range t.parts {
 		if p.ref != nil {
 			p.ref.Read = p.ref.Read.in(ns)
+		}
+	}
+}
+
+// inFolder makes the relative paths of files in t relative to dir.
+func (t Template) inFolder(dir string) {
+	for _, p := range t.parts {
+		if p.ref != nil && p.ref.Read.Source != SourceVault && dir != "" && !filepath.IsAbs(p.ref.Read.Path) {
+			p.ref.Read.Path = filepath.Join(dir, p.ref.Read.Path)
 		}
 	}
 }
@@ -287,6 +299,11 @@ func (p Plan) Reads() []Read {
 // NeedsVault reports whether any read of the plan goes to Vault: with none, no token and no address are needed.
 func (p Plan) NeedsVault() bool {
 	return slices.ContainsFunc(p.Reads(), func(r Read) bool { return r.Source == SourceVault })
+}
+
+// CanDoWithout reports whether every use of the source named is ?optional: then its absence stops nothing.
+func (p Plan) CanDoWithout(source string) bool {
+	return !slices.ContainsFunc(p.wants(), func(w *want) bool { return w.required && w.read.Source == source })
 }
 
 // SecretsFor returns the secrets of the plan that h answers.

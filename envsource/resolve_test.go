@@ -112,10 +112,10 @@ func TestLevels(t *testing.T) {
 	in := Input{
 		Inherited: []string{"INH=inherited", "CONF=inherited", "FLAG=inherited", "KEEP=kept", "REF=vault:kv/app#user", "DB=file:./dev.db"},
 		Vars: []Var{
-			{"CONF", "config", LevelConfig, "vwrap.yaml:1"},
-			{"FLAG", "config", LevelConfig, "vwrap.yaml:2"},
-			{"KEEP", "vault:kv/other#gone", LevelConfig, "vwrap.yaml:3"}, // preserved: never fetched
-			{"FLAG", "", LevelFlag, "-e"},
+			{Name: "CONF", Text: "config", Level: LevelConfig, Origin: "vwrap.yaml:1"},
+			{Name: "FLAG", Text: "config", Level: LevelConfig, Origin: "vwrap.yaml:2"},
+			{Name: "KEEP", Text: "vault:kv/other#gone", Level: LevelConfig, Origin: "vwrap.yaml:3"}, // preserved: never fetched
+			{Name: "FLAG", Text: "", Level: LevelFlag, Origin: "-e"},
 		},
 		Fallback: []string{".env"}, Preserve: []string{"KEEP"},
 	}
@@ -200,11 +200,11 @@ func TestAFailedStartReportsItsLeases(t *testing.T) {
 
 func TestClashesAndNames(t *testing.T) {
 	_, err := NewPlan(Input{Vars: []Var{
-		{"A", "1", LevelConfig, "vwrap.yaml:3"},
-		{"A", "2", LevelConfig, "vwrap.yaml:9"},
-		{"B=C", "1", LevelFlag, "-e"},
-		{"", "1", LevelFlag, "-e"},
-		{"D", "vault:x", LevelFlag, "-e"},
+		{Name: "A", Text: "1", Level: LevelConfig, Origin: "vwrap.yaml:3"},
+		{Name: "A", Text: "2", Level: LevelConfig, Origin: "vwrap.yaml:9"},
+		{Name: "B=C", Text: "1", Level: LevelFlag, Origin: "-e"},
+		{Name: "", Text: "1", Level: LevelFlag, Origin: "-e"},
+		{Name: "D", Text: "vault:x", Level: LevelFlag, Origin: "-e"},
 	}})
 	want := `A: clash: set by both vwrap.yaml:3 and vwrap.yaml:9
 -e: bad variable name "B=C" (empty, or with "=" or NUL in it)

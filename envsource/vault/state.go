@@ -11,7 +11,7 @@ import (
 type Policy struct {
 	RenewAt float64       // the part of a granted TTL after which it is renewed, in (0, 1)
 	Poll    time.Duration // between two looks at a secret without a lease
-	Lead    time.Duration // settle + splay + stop grace: how long a rotation may take, fetching apart
+	Lead    time.Duration // how long a rotation may take: settle, splay, fetching and stop grace
 }
 
 // verb is what is to be done next about a credential.

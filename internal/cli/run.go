@@ -118,6 +118,7 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 	for _, e := range conf.Env {
 		in.Vars = append(in.Vars, envsource.Var{
 			Name: e.Name, Text: e.Value, Level: envsource.LevelConfig, Origin: origin(conf, e.Line),
+			Dir: filepath.Dir(conf.File),
 		})
 	}
 	for _, s := range conf.Secrets {

@@ -31,7 +31,10 @@ type unixSignal = syscall.Signal
 // sources opens what a courier reads from.
 func sources(o courier.Orders) (map[string]envsource.Source, error) {
 	all := map[string]envsource.Source{envsource.SourceFile: file.Source{}, envsource.SourceDotenv: dotenv.Source{}}
-	if o.Vault.Address != "" {
+	switch {
+	case o.Outage != "":
+		all[envsource.SourceVault] = outage(o.Outage)
+	case o.Vault.Address != "":
 		source, err := vault.NewSource(o.Vault, o.Token)
 		if err != nil {
 			return nil, err
@@ -39,6 +42,21 @@ func sources(o courier.Orders) (map[string]envsource.Source, error) {
 		all[envsource.SourceVault] = source
 	}
 	return all, nil
+}
+
+// outage is Vault where it could not be reached to log in: it answers everything with why.
+type outage string
+
+func (o outage) err() error { return envsource.Mark(errors.New(string(o)), envsource.ErrUnavailable) }
+
+// Locate implements envsource.Source.
+func (o outage) Locate(_ context.Context, r envsource.Read) (envsource.Read, error) {
+	return r, o.err()
+}
+
+// Read implements envsource.Source.
+func (o outage) Read(context.Context, envsource.Read) (envsource.Answer, error) {
+	return envsource.Answer{}, o.err()
 }
 
 // session is one run of a command: everything is known and checked, nothing is fetched.
@@ -185,7 +203,7 @@ func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, e
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		token, err := envsource.Attempt(ctx, true, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
+		token, err := envsource.Attempt(ctx, !s.plan.CanDoWithout(envsource.SourceVault), func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
 		done <- outcome{token, err}
 	}()
 	var kept []os.Signal
@@ -195,10 +213,14 @@ func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, e
 			for _, sig := range kept {
 				sigs <- sig
 			}
-			client.SetToken(o.token.ID)
+			if errors.Is(o.err, envsource.ErrUnavailable) && s.plan.CanDoWithout(envsource.SourceVault) {
+				s.orders.Outage = o.err.Error()
+				return o.token, nil, 0, nil
+			}
 			if o.err != nil {
 				return o.token, nil, courier.StatusFailed, o.err
 			}
+			client.SetToken(o.token.ID)
 			return o.token, client, 0, nil
 		case sig := <-sigs:
 			if number := sig.(syscall.Signal); signals.Ends(number) {
@@ -211,11 +233,14 @@ func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, e
 	}
 }
 
+// fetchTime is what a rotation is given for fetching, beside what the configuration gives it for the rest.
+const fetchTime = time.Second
+
 // keeper makes the keeper of what the command will hold.
 func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper {
 	r := s.conf.Rotation
 	o := vault.Options{
-		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + r.StopGrace},
+		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + fetchTime + r.StopGrace},
 		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Log: s.log,
 	}
 	if s.auth.CanLogin() {

@@ -45,6 +45,7 @@ type Orders struct {
 	Argv      []string        `json:"argv,omitempty"`
 	Vault     vault.Config    `json:"vault"`
 	Token     string          `json:"token,omitempty"`
+	Outage    string          `json:"outage,omitempty"` // why Vault cannot be asked; every use of it is ?optional then
 	DigestKey []byte          `json:"digest_key"`
 	Patience  time.Duration   `json:"patience"`        // in nanoseconds: how long fetching may take
 	Retry     bool            `json:"retry,omitempty"` // within that, ask an unreachable server again

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSplit(t *testing.T) {
+	for _, tt := range []struct {
+		argv, own, command []string
+		dashes             bool
+	}{
+		{[]string{"vwrap"}, []string{"vwrap"}, nil, false},
+		{[]string{"vwrap", "-q", "--", "a", "--", "b"}, []string{"vwrap", "-q"}, []string{"a", "--", "b"}, true},
+		{[]string{"vwrap", "--"}, []string{"vwrap"}, []string{}, true},
+	} {
+		own, command, dashes := split(tt.argv)
+		if !slices.Equal(own, tt.own) || !slices.Equal(command, tt.command) || dashes != tt.dashes {
+			t.Errorf("split(%q) = %q, %q, %v", tt.argv, own, command, dashes)
+		}
+	}
+}
+
+func TestWithoutCredentials(t *testing.T) {
+	environ := []string{"PATH=/bin", "VAULT_TOKEN=x", "BAO_TOKEN=x", "VAULT_TOKEN_FILE=x", "VAULT_SECRET_ID=x", "BAO_ROLE_ID=x", "VAULT_ADDR=keep", "MY_VAULT_TOKEN=keep"}
+	got := withoutCredentials(environ, []string{"BAO_TOKEN"})
+	if want := []string{"PATH=/bin", "BAO_TOKEN=x", "VAULT_ADDR=keep", "MY_VAULT_TOKEN=keep"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestLogIsLinesForPeopleOrJSON(t *testing.T) {
+	var b bytes.Buffer
+	log := newLog(&b, "text", slog.LevelInfo)
+	log.Info("one\ntwo \x1b[31mred")
+	log.Debug("no")
+	if got, want := b.String(), "vwrap: one\nvwrap: two \\x1b[31mred\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.Reset()
+	newLog(&b, "json", slog.LevelInfo).Warn("three")
+	var line map[string]any
+	if err := json.Unmarshal(b.Bytes(), &line); err != nil || line["msg"] != "three" || line["level"] != "WARN" {
+		t.Errorf("%q: %v", b.String(), err)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for name, want := range map[string]slog.Level{"": slog.LevelInfo, "debug": slog.LevelDebug, "WARN": slog.LevelWarn, "error": slog.LevelError} {
+		if got, err := levelOf(name, false); err != nil || got != want {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+	}
+	if _, err := levelOf("loud", false); err == nil || !strings.Contains(err.Error(), "loud") {
+		t.Error(err)
+	}
+	if got, _ := levelOf("debug", true); got != slog.LevelError {
+		t.Error("quiet is not quiet")
+	}
+}
