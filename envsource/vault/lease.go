@@ -43,7 +43,7 @@ func (c *Client) RenewToken(ctx context.Context, increment time.Duration) (Grant
 	if answer == nil || answer.Auth == nil {
 		return Grant{}, errors.New("renew the token: the answer has no lease")
 	}
-	return Grant{time.Duration(answer.Auth.LeaseDuration) * time.Second, answer.Auth.Renewable}, nil
+	return Grant{seconds(answer.Auth.LeaseDuration), answer.Auth.Renewable}, nil
 }
 
 // tokenError: a 403 to a request that every policy allows means that the token is unknown.
@@ -79,7 +79,7 @@ func (c *Client) Renew(ctx context.Context, ns, id string, increment time.Durati
 		}
 		return Grant{}, c.classify("renew the lease", err)
 	}
-	return Grant{time.Duration(answer.LeaseDuration) * time.Second, answer.Renewable}, nil
+	return Grant{seconds(answer.LeaseDuration), answer.Renewable}, nil
 }
 
 // Revoke revokes a lease and returns when that is done (sync).
@@ -112,3 +112,6 @@ func (c *Client) Version(ctx context.Context, r envsource.Read) (int, error) {
 	}
 	return current, nil
 }
+
+// seconds is n seconds; what no lease can be (negative, over a century) is cut off.
+func seconds(n int) time.Duration { return time.Duration(max(0, min(n, 100*365*24*3600))) * time.Second }

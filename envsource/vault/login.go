@@ -120,7 +120,7 @@ func (a Auth) approle(ctx context.Context, c *Client, getenv func(string) string
 	}
 	return Token{
 		ID: answer.Auth.ClientToken, Own: true, Asked: asked,
-		TTL: time.Duration(answer.Auth.LeaseDuration) * time.Second, Renewable: answer.Auth.Renewable,
+		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
 	}, nil
 }
 

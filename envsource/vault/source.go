@@ -153,7 +153,7 @@ func answerOf(r envsource.Read, secret *api.Secret, asked time.Time) (envsource.
 	}
 	switch {
 	case a.LeaseID != "":
-		a.Kind, a.TTL = envsource.KindLeased, time.Duration(secret.LeaseDuration)*time.Second
+		a.Kind, a.TTL = envsource.KindLeased, seconds(secret.LeaseDuration)
 	case a.Kind == "", r.Version > 0:
 		a.Kind = envsource.KindStatic
 	}
