@@ -46,6 +46,7 @@ type Result struct {
 	Carry    Carry             // for the next generation
 	Holdings []Holding         // of what was read now, also where Resolve fails: a lease must not be forgotten
 	Failed   map[string]string // by located key: due, could not be read, carried over; the reason
+	Outage   string            // one of those reasons that is ErrUnavailable
 	Warnings []string
 }
 
@@ -69,8 +70,8 @@ func (p Plan) Resolve(ctx context.Context, f Fetch) (Result, error) {
 	return c.result, err
 }
 
-// Probe reads the due keys anew and reports their holdings; nothing is composed. Keys that Carry does not have
-// are passed over.
+// Probe reads the due keys anew and reports their holdings. The environment of its result is the last generation's.
+// Keys that Carry does not have are passed over.
 func Probe(ctx context.Context, p Plan, f Fetch) (Result, error) {
 	c := &collector{fetch: f, located: map[string]*want{}, due: map[string]bool{}}
 	c.result.Carry = Carry{Located: f.Carry.Located, Answers: map[string]Kept{}}
@@ -91,7 +92,13 @@ func Probe(ctx context.Context, p Plan, f Fetch) (Result, error) {
 			c.located[key] = w
 		}
 	}
-	return c.result, c.read(ctx)
+	if err := c.read(ctx); err != nil {
+		return c.result, err
+	}
+	carried := Result{Carry: f.Carry}
+	err := p.compose(&carried)
+	c.result.Environ = carried.Environ
+	return c.result, err
 }
 
 // collector is the state of one Resolve: wants, then located reads, then answers.
@@ -194,6 +201,7 @@ func (c *collector) readOne(ctx context.Context, key string, w *want) {
 	case carried && !c.fetch.Strict:
 		c.mu.Lock()
 		c.result.Failed[key] = err.Error()
+		c.result.Outage = cmp.Or(OutageOf(err), c.result.Outage)
 		c.mu.Unlock()
 		c.keep(key, kept)
 	case !w.required && forgivable(err):
@@ -238,7 +246,7 @@ func (c *collector) absent(key string) bool {
 func (c *collector) hold(key string, w *want, a Answer, k Kept) {
 	h := Holding{
 		Key: key, Read: w.read, Written: w.written, Kind: cmp.Or(a.Kind, w.read.Kind), LeaseID: a.LeaseID, TTL: a.TTL, Renewable: a.Renewable,
-		Version: a.Version, Digest: k.Digest, Variables: w.variables, Absent: k.Absent,
+		Version: a.Version, Stamp: a.Stamp, Digest: k.Digest, Variables: w.variables, Absent: k.Absent,
 	}
 	if !a.Asked.IsZero() {
 		h.Age = time.Since(a.Asked)
@@ -295,6 +303,17 @@ type readError struct {
 
 func (e *readError) Error() string { return e.names + ": " + e.cause.Error() }
 func (e *readError) Unwrap() error { return e.cause }
+
+// OutageOf is what err says of a server that cannot be had; "" where that is not what is wrong.
+func OutageOf(err error) string {
+	if !errors.Is(err, ErrUnavailable) {
+		return ""
+	}
+	for e := new(readError); errors.As(err, &e); {
+		err = e.cause
+	}
+	return err.Error()
+}
 
 // lacks returns the errors, joined, for the fields that w needs and a has not.
 func (w *want) lacks(a Answer) error {

@@ -98,6 +98,7 @@ type Answer struct {
 	TTL       time.Duration // of the lease, as granted; 0 where there is none
 	Renewable bool
 	Version   int       // KV v2: the version that was read
+	Stamp     string    // KV v2: what tells that version from every other
 	Asked     time.Time // just before the request was sent: a TTL counts from here
 	Warnings  []string  // what the server said besides, without values
 }
@@ -122,11 +123,12 @@ type Holding struct {
 	TTL       time.Duration `json:"ttl,omitempty"` // in nanoseconds
 	Renewable bool          `json:"renewable,omitempty"`
 	Version   int           `json:"version,omitempty"`
-	Age       time.Duration `json:"age,omitempty"` // from the request to the report
-	Asked     time.Time     `json:"-"`             // set by who receives the report: receipt − Age
-	Epoch     int           `json:"-"`             // which token it was read with: set by who sent the orders
-	Digest    string        `json:"digest"`        // keyed HMAC of the fields in use; "" where the secret is absent
-	Variables []string      `json:"variables"`     // the names that come from it
+	Stamp     string        `json:"stamp,omitempty"` // what tells that version from every other
+	Age       time.Duration `json:"age,omitempty"`   // from the request to the report
+	Asked     time.Time     `json:"-"`               // set by who receives the report: receipt − Age
+	Epoch     int           `json:"-"`               // which token it was read with: set by who sent the orders
+	Digest    string        `json:"digest"`          // keyed HMAC of the fields in use; "" where the secret is absent
+	Variables []string      `json:"variables"`       // the names that come from it
 	Absent    bool          `json:"absent,omitempty"`
 }
 

@@ -116,6 +116,13 @@ func (r *loop) action() Action {
 	return a
 }
 
+// stopsFirst reports whether the command is to be stopped before anything is fetched. Then a probe comes before
+// that: what changed may be as it was, and what can be known to fail must not cost the old command.
+func (r *loop) stopsFirst() bool {
+	a := r.action()
+	return a == Exit || a == Restart && r.StopFirst
+}
+
 // rotate begins what is pending.
 func (r *loop) rotate() error {
 	maps.DeleteFunc(r.pending, func(key string, _ envsource.Notice) bool {
@@ -128,11 +135,12 @@ func (r *loop) rotate() error {
 	case r.phase != quiet || r.ending || len(r.pending) == 0:
 		return nil
 	}
-	action := r.action()
-	stopsFirst := action == Exit || action == Restart && r.StopFirst
+	action, stopsFirst := r.action(), r.stopsFirst()
 	unsure := r.unsure()
+	looked := r.looked
+	r.looked = false
 	switch {
-	case len(unsure) == len(r.pending) && (stopsFirst || len(r.probes()) == len(r.pending)):
+	case stopsFirst && !looked && (action != Exit || len(unsure) == len(r.pending)), len(r.probes()) == len(r.pending):
 		return r.launch(courier.Probe, unsure...)
 	case action == Exit:
 		r.Log.Info(fmt.Sprintf("stopping the command and exiting with %d: %s", StatusRotate, r.reasons()))

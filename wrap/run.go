@@ -45,6 +45,8 @@ type Keeper interface {
 	// it still, not at once. The channel is closed when that is done.
 	Drop(n uint64, leave bool) <-chan struct{}
 	Notices() <-chan envsource.Notice
+	// Heard is what a courier found of the server: the outage it met, or "" where it was answered.
+	Heard(problem string)
 }
 
 // phase is what is under way.
@@ -86,6 +88,7 @@ type loop struct {
 	released <-chan struct{}
 	failures int
 	saved    []unix.Signal // came while no program ran
+	looked   bool          // a probe has found that what is pending can be done
 	ending   bool          // vwrap was told to end, or has decided to
 	status   int           // that vwrap's own decision means; -1: the command's own
 	said     map[string]bool
@@ -193,9 +196,7 @@ func (r *loop) reported(report courier.Report) error {
 	if !report.OK() {
 		return r.failed(report)
 	}
-	for _, key := range sortedKeys(report.Failed) {
-		r.sayOnce(fmt.Sprintf("%s: %s: the command goes on with the value it had", r.names(key), report.Failed[key]))
-	}
+	r.heard(report)
 	if r.next.errand == courier.Probe {
 		return r.probed(report)
 	}
@@ -228,8 +229,25 @@ func (r *loop) failed(report courier.Report) error {
 		r.status = report.Status
 		return errors.New(strings.Join(report.Errors, "\n"))
 	}
+	if report.Outage != "" {
+		r.keeper.Heard(report.Outage)
+		r.retry("")
+		return nil
+	}
 	r.retry(strings.Join(report.Errors, "\n"))
 	return nil
+}
+
+// heard tells the keeper of the server, and the user of what could not be read for another reason.
+func (r *loop) heard(report courier.Report) {
+	if report.Outage != "" || len(report.Holdings) > 0 {
+		r.keeper.Heard(report.Outage)
+	}
+	for _, key := range sortedKeys(report.Failed) {
+		if report.Failed[key] != report.Outage {
+			r.sayOnce(fmt.Sprintf("%s: %s: the command goes on with the value it had", r.names(key), report.Failed[key]))
+		}
+	}
 }
 
 // discard gives what the courier fetched to the keeper, to be released, and forgets the courier.
@@ -246,10 +264,13 @@ func (r *loop) dismiss() {
 	r.next = nil
 }
 
-// retry says why a rotation could not be done and sets the time of the next try. The command goes on.
+// retry says why a rotation could not be done ("" where that is said already) and sets the time of the next try.
+// The command goes on.
 func (r *loop) retry(why string) {
 	for line := range strings.SplitSeq(why, "\n") {
-		r.sayOnce(line + ": trying again")
+		if line != "" {
+			r.sayOnce(line + ": trying again")
+		}
 	}
 	r.phase = quiet
 	if !r.alive {
@@ -292,6 +313,9 @@ func (r *loop) probed(report courier.Report) error {
 		h := r.child.held[key]
 		h.Asked = time.Now()
 		r.adopt([]envsource.Holding{h})
+	}
+	if r.looked = len(r.probes()) < len(r.pending); r.looked && r.stopsFirst() {
+		return r.rotate()
 	}
 	r.settle()
 	return nil

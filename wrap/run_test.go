@@ -145,6 +145,12 @@ func closed() <-chan struct{} {
 	return c
 }
 
+func (w *world) Heard(problem string) {
+	if problem != "" {
+		w.did("heard %s", problem)
+	}
+}
+
 func (w *world) Notices() <-chan envsource.Notice { return w.notice }
 
 // pause lets d of the bubble's time go by, and what is due then happen.
@@ -163,7 +169,14 @@ func db(digest string) envsource.Holding {
 }
 
 func reports(hs ...envsource.Holding) func(courier.Task) courier.Report {
-	return func(courier.Task) courier.Report { return courier.Report{Holdings: hs} }
+	return func(task courier.Task) (r courier.Report) {
+		for _, h := range hs {
+			if task.Errand != courier.Probe || slices.Contains(task.Due, h.Key) {
+				r.Holdings = append(r.Holdings, h)
+			}
+		}
+		return r
+	}
 }
 
 // running is a wrapped command in a bubble.
@@ -304,15 +317,37 @@ func TestStopFirst(t *testing.T) {
 		r.now(func() { r.report = reports(db("b")) })
 		r.notice <- envsource.Notice{Key: "db"}
 		pause(3 * time.Second)
-		r.want("SIGTERM to 1", "hold 1 [kv=1]", "launch [db]", "hold 2 [db=b kv=1]", "open 2", "drop 1")
-		if !r.gens[1].task.Strict {
+		r.want("probe []", "dismiss 2", "SIGTERM to 1", "hold 1 [kv=1]", "launch [db]", "hold 3 [db=b kv=1]", "open 3", "drop 1")
+		if !r.gens[2].task.Strict {
 			t.Error("the old credential is gone: it may not be carried over")
 		}
 		// A changed version is looked at before anything is stopped.
 		r.now(func() { r.report = reports(kv("1")) })
 		r.notice <- envsource.Notice{Key: "kv", Confirm: true}
 		pause(3 * time.Second)
-		r.want("probe [kv]", "dismiss 3", "hold 2 [db=b kv=1]")
+		r.want("probe [kv]", "dismiss 4", "hold 3 [db=b kv=1]")
+	})
+}
+
+// What can be known to fail is found while the old command runs.
+func TestStopFirstStopsNothingForACommandThatIsGone(t *testing.T) {
+	wrapped(t, Policy{StopFirst: true}, func(_ *testing.T, r *running) {
+		r.started()
+		r.now(func() {
+			r.report = func(courier.Task) courier.Report {
+				return courier.Report{Errors: []string{"prog: command not found"}, Status: 127}
+			}
+		})
+		r.notice <- envsource.Notice{Key: "db"}
+		pause(time.Minute)
+		if log := r.logged(); slices.Contains(log, "SIGTERM to 1") {
+			r.t.Errorf("stopped: %v", log)
+		}
+		r.now(func() { r.report = reports(db("b")) })
+		pause(time.Minute)
+		if log := r.logged(); !slices.Contains(log, "SIGTERM to 1") || log[len(log)-1] != "drop 1" {
+			r.t.Errorf("not tried again: %v", log)
+		}
 	})
 }
 

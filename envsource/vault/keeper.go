@@ -19,7 +19,7 @@ import (
 type server interface {
 	Renew(ctx context.Context, ns, id string, increment time.Duration) (Grant, error)
 	Revoke(ctx context.Context, ns, id string) error
-	Version(ctx context.Context, r envsource.Read) (int, error)
+	Version(ctx context.Context, r envsource.Read) (string, error)
 	LookupToken(ctx context.Context) (Grant, error)
 	RenewToken(ctx context.Context, increment time.Duration) (Grant, error)
 	RevokeToken(ctx context.Context, token string) error
@@ -381,12 +381,13 @@ func (k *Keeper) renewed(it *item, asked time.Time, g Grant, err error, p Policy
 	k.opts.Log.Debug(fmt.Sprintf("renewed the lease of %s for %s", it.held.Read, g.TTL))
 }
 
-func (k *Keeper) versioned(it *item, version int, err error, p Policy) {
+func (k *Keeper) versioned(it *item, version string, err error, p Policy) {
 	it.busy = false
 	k.heard(err)
 	switch {
-	case err == nil && version != it.held.Version:
-		k.announce(it, envsource.Notice{Reason: fmt.Sprintf("%s has a version %d", it.held.Read, version), Confirm: true})
+	case err == nil && version != it.held.Stamp:
+		number, _, _ := strings.Cut(version, " ")
+		k.announce(it, envsource.Notice{Reason: fmt.Sprintf("%s has a new version %s", it.held.Read, number), Confirm: true})
 		return
 	case errors.Is(err, envsource.ErrDenied):
 		k.once("metadata "+it.held.Key, `%s: no access to its metadata: reading it whole every %s instead: path %q { capabilities = ["read"] } is cheaper`,
@@ -396,6 +397,17 @@ func (k *Keeper) versioned(it *item, version int, err error, p Policy) {
 		k.once("deleted "+it.held.Key, "%s: %s is deleted: keeping the value it had", strings.Join(it.held.Variables, ", "), it.held.Read)
 	}
 	it.state = it.looked(time.Now(), err, p, k.roll)
+}
+
+// Heard is what a courier found of the server: problem is the outage it met, or "" where it was answered.
+func (k *Keeper) Heard(problem string) {
+	k.tell(func() {
+		var err error
+		if problem != "" {
+			err = envsource.Mark(errors.New(problem), envsource.ErrUnavailable)
+		}
+		k.heard(err)
+	})
 }
 
 // heard notes whether the server answers, and says so when that changes.

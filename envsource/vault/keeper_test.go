@@ -20,7 +20,7 @@ import (
 type fakeServer struct {
 	mu       sync.Mutex
 	leases   map[string]*fakeLease
-	versions map[string]int
+	versions map[string]string
 	err      error // that every request is answered with
 	deny     bool  // renewals alone are refused
 	token    fakeLease
@@ -44,7 +44,7 @@ func (l *fakeLease) renew() Grant {
 }
 
 func newFakeServer() *fakeServer {
-	return &fakeServer{leases: map[string]*fakeLease{}, versions: map[string]int{}}
+	return &fakeServer{leases: map[string]*fakeLease{}, versions: map[string]string{}}
 }
 
 // issue makes a lease and the holding of it.
@@ -86,15 +86,15 @@ func (f *fakeServer) Revoke(_ context.Context, _, id string) error {
 	return nil
 }
 
-func (f *fakeServer) Version(_ context.Context, r envsource.Read) (int, error) {
+func (f *fakeServer) Version(_ context.Context, r envsource.Read) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
-		return 0, f.err
+		return "", f.err
 	}
 	v, ok := f.versions[r.Path]
 	if !ok {
-		return 0, envsource.Mark(errors.New("gone"), envsource.ErrMissing)
+		return "", envsource.Mark(errors.New("gone"), envsource.ErrMissing)
 	}
 	return v, nil
 }
@@ -341,33 +341,33 @@ func TestANonRenewableLeaseIsReplacedWithinItsLife(t *testing.T) {
 	}
 }
 
-func kv2(version int) envsource.Holding {
+func kv2(version string) envsource.Holding {
 	return envsource.Holding{
 		Key: "kv", Read: envsource.Read{Path: "secret/data/a", Mount: "secret/", Kind: envsource.KindKV2}, Kind: envsource.KindKV2,
-		Version: version, Asked: time.Now(), Variables: []string{"A"},
+		Stamp: version, Asked: time.Now(), Variables: []string{"A"},
 	}
 }
 
 func TestANewVersionIsNoticedWithinThePollInterval(t *testing.T) {
 	keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
-		f.set(func() { f.versions["secret/data/a"] = 1 })
-		k.Hold(1, []envsource.Holding{kv2(1)})
+		f.set(func() { f.versions["secret/data/a"] = "1 t" })
+		k.Hold(1, []envsource.Holding{kv2("1 t")})
 		quiet(t, k, 10*time.Minute)
-		f.set(func() { f.versions["secret/data/a"] = 2 })
+		f.set(func() { f.versions["secret/data/a"] = "2 t" })
 		if n := notice(t, k, 33*time.Second); n.Key != "kv" || !n.Confirm || n.Probe {
 			t.Errorf("%+v", n)
 		}
 		quiet(t, k, 10*time.Minute) // told once
-		k.Hold(1, []envsource.Holding{kv2(2)})
+		k.Hold(1, []envsource.Holding{kv2("2 t")})
 		quiet(t, k, 10*time.Minute)
-		f.set(func() { f.versions["secret/data/a"] = 3 })
+		f.set(func() { f.versions["secret/data/a"] = "3 t" })
 		notice(t, k, 33*time.Second)
 	})
 }
 
 func TestADeletedSecretIsKeptAndToldOnce(t *testing.T) {
 	log := keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
-		k.Hold(1, []envsource.Holding{kv2(1)})
+		k.Hold(1, []envsource.Holding{kv2("1 t")})
 		quiet(t, k, 10*time.Minute)
 	})
 	if n := strings.Count(log.String(), "is deleted"); n != 1 {
@@ -378,7 +378,7 @@ func TestADeletedSecretIsKeptAndToldOnce(t *testing.T) {
 func TestWithoutMetadataTheWrapperProbes(t *testing.T) {
 	keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
 		f.set(func() { f.err = envsource.Mark(errors.New("denied"), envsource.ErrDenied) })
-		k.Hold(1, []envsource.Holding{kv2(1)})
+		k.Hold(1, []envsource.Holding{kv2("1 t")})
 		if n := notice(t, k, 70*time.Second); !n.Probe || !n.Confirm {
 			t.Errorf("%+v", n)
 		}
@@ -393,8 +393,8 @@ func TestWithoutMetadataTheWrapperProbes(t *testing.T) {
 
 func TestPollForWins(t *testing.T) {
 	keeping(t, Token{}, Options{PollFor: func(envsource.Holding) time.Duration { return time.Second }}, func(t *testing.T, f *fakeServer, k *Keeper) {
-		f.set(func() { f.versions["secret/data/a"] = 2 })
-		k.Hold(1, []envsource.Holding{kv2(1)})
+		f.set(func() { f.versions["secret/data/a"] = "2 t" })
+		k.Hold(1, []envsource.Holding{kv2("1 t")})
 		notice(t, k, 1100*time.Millisecond)
 	})
 }
@@ -434,8 +434,8 @@ func TestATokenIsRenewed(t *testing.T) {
 		f.set(func() {
 			f.token = fakeLease{ttl: time.Minute, max: 240 * time.Hour, start: time.Now(), end: time.Now().Add(20 * time.Second)}
 		})
-		f.set(func() { f.versions["secret/data/a"] = 1 })
-		k.Hold(1, []envsource.Holding{kv2(1)})
+		f.set(func() { f.versions["secret/data/a"] = "1 t" })
+		k.Hold(1, []envsource.Holding{kv2("1 t")})
 		quiet(t, k, time.Hour)
 		f.set(func() {
 			if time.Now().After(f.token.end) {

@@ -146,6 +146,7 @@ func answerOf(r envsource.Read, secret *api.Secret, asked time.Time) (envsource.
 	if r.Kind == envsource.KindKV2 {
 		metadata, _ := data["metadata"].(map[string]any)
 		a.Version = number(metadata["version"])
+		a.Stamp = stamp(a.Version, metadata)
 		data, _ = data["data"].(map[string]any)
 		if data == nil {
 			return a, envsource.Mark(gone(r, metadata), envsource.ErrMissing)

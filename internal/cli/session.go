@@ -363,5 +363,8 @@ func (idle) Hold(uint64, []envsource.Holding) <-chan struct{} { return settled }
 // Drop implements wrap.Keeper.
 func (idle) Drop(uint64, bool) <-chan struct{} { return settled }
 
+// Heard implements wrap.Keeper.
+func (idle) Heard(string) {}
+
 // Notices implements wrap.Keeper.
 func (idle) Notices() <-chan envsource.Notice { return nil }

@@ -68,7 +68,7 @@ type Report struct {
 	Warnings []string            `json:"warnings,omitempty"`
 	Errors   []string            `json:"errors,omitempty"` // a line each; then nothing will be executed
 	Status   int                 `json:"status,omitempty"` // with Errors: the exit status that they mean
-	Outage   bool                `json:"outage,omitempty"` // with Errors: nothing was wrong but that the server could not be had
+	Outage   string              `json:"outage,omitempty"` // with Errors or Failed: the server could not be had, in which words
 	Took     time.Duration       `json:"took"`             // fetching, in nanoseconds
 }
 

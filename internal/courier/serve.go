@@ -125,13 +125,16 @@ func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 	var r readied
 	result, err := fetch(ctx, o, p.carry, open)
 	r.environ = result.Environ
-	r.report = Report{Holdings: result.Holdings, Failed: result.Failed, Warnings: result.Warnings}
+	r.report = Report{Holdings: result.Holdings, Failed: result.Failed, Warnings: result.Warnings, Outage: result.Outage}
 	if err != nil {
 		r.report.fail(StatusFailed, err)
-		r.report.Outage = errors.Is(err, envsource.ErrUnavailable)
+		r.report.Outage = envsource.OutageOf(err)
 		return r
 	}
 	if o.Errand == Probe {
+		if _, err := Program(o.Argv, r.environ); err != nil {
+			r.report.fail(StatusOf(err), err)
+		}
 		return r
 	}
 	if err := seal(p.seal, result.Carry); err != nil {
