@@ -197,7 +197,7 @@ func (c *collector) readOne(ctx context.Context, key string, w *want) {
 		c.fail(w, err)
 	case carried && errors.Is(err, ErrMissing):
 		c.warn("%s: %v: keeping the value it had", c.names(w), err)
-		c.take(key, w, Answer{Fields: kept.Fields, Kind: KindStatic})
+		c.take(key, w, Answer{Fields: kept.Fields, Kind: w.read.Kind})
 	case carried && !c.fetch.Strict:
 		c.mu.Lock()
 		c.result.Failed[key] = err.Error()

@@ -191,7 +191,7 @@ func (r *loop) launch(e courier.Errand, due ...string) error {
 func (r *loop) reported(report courier.Report) error {
 	r.next.told, r.next.held = true, r.merge(report.Holdings)
 	for _, line := range report.Warnings {
-		r.Log.Warn(line)
+		r.sayOnce(line)
 	}
 	if !report.OK() {
 		return r.failed(report)

@@ -114,11 +114,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			for k.under > 0 {
-				f := <-k.answers
-				k.under--
-				f()
-			}
+			k.drain()
 			return
 		case <-timer.C:
 		case f := <-k.messages:
@@ -130,6 +126,18 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.outbox = k.outbox[1:]
 		}
 	}
+}
+
+// drain takes the answers that are still to come. What they say is that they were given up: nothing to log.
+func (k *Keeper) drain() {
+	log := k.opts.Log
+	k.opts.Log = slog.New(slog.DiscardHandler)
+	for k.under > 0 {
+		f := <-k.answers
+		k.under--
+		f()
+	}
+	k.opts.Log = log
 }
 
 // tell runs f in the loop; it reports false where the loop has ended.
