@@ -1,0 +1,3 @@
+module github.com/vwrap/vwrap/bench
+
+go 1.26.0
