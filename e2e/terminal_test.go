@@ -223,7 +223,9 @@ func TestTerminalJobControl(t *testing.T) {
 		}
 		w.press(ctrlC)
 		w.expect(`interrupted 1`)
-		w.press(ctrlC + ctrlC)
+		w.press(ctrlC)
+		w.expect(`interrupted 2`)
+		w.press(ctrlC)
 		w.expect(`ready> `)
 		w.press("echo status=$?\r")
 		w.expect(`status=9\r\n`)
@@ -245,7 +247,9 @@ func TestTerminalJobControl(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		w.press(ctrlC)
 		w.expect(`interrupted 1`)
-		w.press("\x03\x03")
+		w.press(ctrlC)
+		w.expect(`interrupted 2`)
+		w.press(ctrlC)
 		w.expect(`ready> `)
 		w.leave()
 	})
@@ -259,7 +263,9 @@ func TestTerminalJobControl(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		w.press(ctrlC)
 		w.expect(`interrupted 1`)
-		w.press(ctrlC + ctrlC)
+		w.press(ctrlC)
+		w.expect(`interrupted 2`)
+		w.press(ctrlC)
 		w.expect(`ready> `)
 		w.leave()
 	})
@@ -267,7 +273,7 @@ func TestTerminalJobControl(t *testing.T) {
 		t.Parallel()
 		w := openShell(t, own)
 		w.press("vwrap " + reference + " -- sh -c 'echo up; exec cat' &\r")
-		w.expect(`\nup\r\n`)
+		w.expect(`up\r\n`)
 		w.press("fg\r")
 		w.expect(`vwrap .*cat'?\r\n`)
 		w.press("hello\r")
@@ -376,23 +382,21 @@ func openTerminal(t *testing.T, own *tenant, argv []string, environ ...string) *
 	check(t, pty.Setsize(master, &pty.Winsize{Rows: 33, Cols: 77}))
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb", "LC_ALL=C",
-		"VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token}, environ...)
+	cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb", "LC_ALL=C",
+		"VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token,
+	}, environ...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setctty: true}
 	p, err := startProcess(cmd, syscall.SIGKILL)
 	check(t, err)
 	w := &window{t: t, master: master, slave: slave, process: p}
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		w.listen()
-	}()
+	go w.listen()
 	t.Cleanup(func() {
 		p.stop(syscall.SIGHUP)
+		killSession(p.pid())
 		slave.Close()
 		master.Close()
-		<-listening
 		if t.Failed() {
 			t.Logf("the terminal showed:\n%s", w.text())
 		}
@@ -505,4 +509,25 @@ func parent(t *testing.T, pid int) int {
 	check(t, err)
 	_, rest, _ := strings.Cut(string(content), ") ")
 	return number(t, strings.Fields(rest)[1])
+}
+
+// killSession ends what the leader of a session left: a stopped job outlives its shell. The session's number is the
+// sixth field of /proc/PID/stat.
+func killSession(leader int) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return
+	}
+	for _, name := range stats {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended since
+		}
+		_, rest, _ := strings.Cut(string(content), ") ")
+		if fields := strings.Fields(rest); len(fields) > 3 && fields[3] == strconv.Itoa(leader) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
 }

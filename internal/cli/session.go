@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -175,7 +174,7 @@ func (s *session) run(l *courier.Launcher) (int, error) {
 		return status, err
 	}
 	if s.once.on {
-		return s.runOnce(client, token)
+		return s.runOnce(client, token, sigs)
 	}
 	if l == nil { // --once=false, or VWRAP_ONCE: nothing was prepared
 		spawner := proc.NewSpawner()
@@ -283,17 +282,37 @@ func (s *session) letGo(f func(context.Context)) {
 }
 
 // runOnce fetches and becomes the command.
-func (s *session) runOnce(client *vault.Client, token vault.Token) (int, error) {
+func (s *session) runOnce(client *vault.Client, token vault.Token, sigs <-chan os.Signal) (int, error) {
 	o := s.orders
 	o.Token, o.Errand, o.Patience, o.Retry = token.ID, courier.Launch, s.timeout, true
-	// Ctrl-C ends a fetch; the command gets the signals as they were.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return courier.Once(ctx, o, sources, s.once.force,
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan int, 1)
+	go func() { // a signal that ends programs ends the fetch; execve gives the command the others as they were
+		for {
+			select {
+			case sig := <-sigs:
+				if number := sig.(syscall.Signal); signals.Ends(number) {
+					ended <- 128 + int(number)
+					cancel()
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	status, err := courier.Once(ctx, o, sources, s.once.force,
 		func(line string) { s.log.Warn(line) },
 		func(leased []envsource.Holding, own bool) {
 			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
 		})
+	select {
+	case interrupted := <-ended:
+		return interrupted, nil
+	default:
+		return status, err
+	}
 }
 
 // releaseOnce lets go of what --once does not leave to the command: leased answers that are refused and, with own,
