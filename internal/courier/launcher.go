@@ -220,8 +220,8 @@ func (c *Courier) listen(epoch int) {
 func (c *Courier) watch() {
 	for {
 		select {
-		case <-c.process.Stops():
-			if c.terminal.Mode == proc.Handoff {
+		case s := <-c.process.Stops():
+			if s != unix.SIGSTOP { // that is somebody's own doing: not the terminal's
 				c.terminal.Suspend(c.process)
 			}
 		case <-c.process.Ended():

@@ -35,7 +35,7 @@ type Terminal struct {
 func OpenTerminal() Terminal {
 	t := Terminal{fd: -1, group: unix.Getpgrp()}
 	for fd := range 3 {
-		if front, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && front == t.group {
+		if _, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil {
 			t.fd = fd
 			break
 		}
@@ -44,21 +44,37 @@ func OpenTerminal() Terminal {
 		return t
 	}
 	t.saved, _ = unix.IoctlGetTermios(t.fd, unix.TCGETS)
-	t.Mode = Shared
-	if isTerminal(0) && isTerminal(1) {
+	switch {
+	case t.foreground() != t.group:
+	case isTerminal(0) && isTerminal(1):
 		t.Mode = Handoff
+	default:
+		t.Mode = Shared
 	}
 	return t
 }
+
+// foreground is the terminal's foreground group; 0 where that cannot be told.
+func (t Terminal) foreground() int {
+	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	if err != nil {
+		return 0
+	}
+	return group
+}
+
+// own reports whether there is a terminal to hand to a command in a group of its own: at once, or, where vwrap was
+// begun in the background, when the shell brings it to the foreground.
+func (t Terminal) own() bool { return t.fd >= 0 && t.Mode != Shared }
 
 func isTerminal(fd int) bool {
 	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	return err == nil
 }
 
-// Give makes group the foreground group.
+// Give makes group the foreground group, where vwrap's own has that.
 func (t Terminal) Give(group int) {
-	if t.Mode == Handoff {
+	if t.own() && t.foreground() == t.group {
 		t.setForeground(group)
 	}
 }
@@ -66,11 +82,11 @@ func (t Terminal) Give(group int) {
 // Take makes vwrap's group the foreground group again, where the command still has that; with restore, because
 // the command may have died in raw mode, the terminal's settings are those of the start.
 func (t Terminal) Take(group int, restore bool) {
-	if t.Mode != Handoff {
+	if !t.own() {
 		return
 	}
-	if front, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP); err != nil || front != group && unix.Kill(-front, 0) == nil {
-		return // somebody else's by now
+	if front := t.foreground(); front != group && (t.Mode != Handoff || unix.Kill(-front, 0) == nil) {
+		return // somebody else's by now, or never the command's
 	}
 	t.setForeground(t.group)
 	if restore && t.saved != nil {
@@ -96,10 +112,13 @@ func (t Terminal) setForeground(group int) {
 // own group too, and, when it is continued, gives the terminal back (where it was continued in the foreground) and
 // continues the command. In an orphaned group nothing can be stopped: the command is continued at once.
 func (t Terminal) Suspend(p *Process) {
+	if !t.own() {
+		return
+	}
 	modes, _ := unix.IoctlGetTermios(t.fd, unix.TCGETS)
 	t.Take(p.PID(), true)
 	stopSelf()
-	if front, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP); err == nil && front == t.group {
+	if t.foreground() == t.group {
 		if modes != nil {
 			_ = unix.IoctlSetTermios(t.fd, unix.TCSETSW, modes)
 		}
