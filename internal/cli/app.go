@@ -22,7 +22,7 @@ func Main(argv []string) int {
 		return courier.Serve(sources)
 	}
 	own, command, dashes := split(argv)
-	i := &invocation{command: command, dashes: dashes, status: courier.StatusFailed}
+	i := &invocation{command: command, dashes: dashes}
 	if launches(own, command) {
 		proc.CloseInherited()
 		spawner := proc.NewSpawner()
@@ -72,7 +72,7 @@ func complain(w io.Writer, err error) {
 
 func newApp(i *invocation) *cli.App {
 	run := func(c *cli.Context) error { return i.run(c) }
-	app := &cli.App{
+	return &cli.App{
 		Name:                      "vwrap",
 		Usage:                     "run a command with short-lived secrets from Vault or OpenBao",
 		UsageText:                 "vwrap [flags] -- CMD [ARG...]",
@@ -102,14 +102,6 @@ func newApp(i *invocation) *cli.App {
 			},
 		},
 	}
-	// --help succeeds; everything else sets the status itself.
-	app.Before = func(c *cli.Context) error {
-		if c.Bool("help") {
-			i.status = 0
-		}
-		return nil
-	}
-	return app
 }
 
 // undefined is how the flag package says that it does not know a flag.

@@ -129,7 +129,7 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 		in.Secrets = append(in.Secrets, secret)
 	}
 	var errs []error
-	for _, text := range c.StringSlice("env") {
+	for _, text := range given(c, "env") {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
 			errs = append(errs, fmt.Errorf("-e %s: there is no \"=\": want -e NAME=VALUE", name))
@@ -137,12 +137,21 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 		}
 		in.Vars = append(in.Vars, envsource.Var{Name: name, Text: value, Level: envsource.LevelFlag, Origin: "-e"})
 	}
-	for _, path := range c.StringSlice("from") {
+	for _, path := range given(c, "from") {
 		secret, err := from(path)
 		errs = append(errs, err)
 		in.Secrets = append(in.Secrets, secret)
 	}
 	return in, errors.Join(errs...)
+}
+
+// given is what a repeatable flag was given; an empty VWRAP_ twin, which Compose's ${X:-} makes, is nothing.
+func given(c *cli.Context, flag string) []string {
+	all := c.StringSlice(flag)
+	if len(all) == 1 && all[0] == "" {
+		return nil
+	}
+	return all
 }
 
 // secretOf is an entry of vwrap.yaml's secrets.
