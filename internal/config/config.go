@@ -133,7 +133,8 @@ func Validate(c Config) error {
 	bad(!oneOf(string(r.Action), actions), "rotation.action: %q is no action (want %s)", r.Action, or(actions))
 	bad(!oneOf(r.Order, orders), "rotation.order: %q is unknown (want %s)", r.Order, or(orders))
 	bad(!oneOf(r.OnExpiry, expiries), "rotation.on_expiry: %q is unknown (want %s)", r.OnExpiry, or(expiries))
-	bad(r.RenewAt <= 0 || r.RenewAt >= 1, "rotation.renew_at: %v is not between 0 and 1", r.RenewAt)
+	bad(!(r.RenewAt > 0 && r.RenewAt < 1), // so that NaN is out of range too
+		"rotation.renew_at: %v is not between 0 and 1", r.RenewAt)
 	bad(r.Poll < time.Second, "rotation.poll: %s is under 1s", r.Poll)
 	for _, d := range []struct {
 		key   string
@@ -143,7 +144,10 @@ func Validate(c Config) error {
 		{"rotation.settle", r.Settle},
 		{"rotation.splay", r.Splay},
 		{"rotation.release_after", r.ReleaseAfter},
+		{"rotation.ready.delay", r.Ready.Delay},
+		{"rotation.ready.timeout", r.Ready.Timeout},
 		{"vault.token_ttl", c.Vault.TokenTTL},
+		{"check.min_ttl", c.Check.MinTTL},
 	} {
 		bad(d.value < 0, "%s: %s is negative", d.key, d.value)
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,9 @@ func parse(text []byte, name, profile string) (Config, error) {
 			d.fail(root, "there is no profile %q (there %s)", profile, have(slices.Sorted(maps.Keys(profiles))))
 			return conf, d.err()
 		}
-		root = merge(root, over, 0)
+		if over.Kind == yaml.MappingNode { // else it is a problem already
+			root = d.merge(root, over, 0)
+		}
 	}
 	d.top(root, &conf)
 	conf.Profile = profile
@@ -74,51 +77,68 @@ func (d *decoder) profiles(root *yaml.Node) map[string]*yaml.Node {
 }
 
 // merge lays over onto base: mappings are merged, everything else is replaced.
-func merge(base, over *yaml.Node, depth int) *yaml.Node {
+func (d *decoder) merge(base, over *yaml.Node, depth int) *yaml.Node {
 	base, over = deref(base), deref(over)
 	if base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode || depth > maxDepth {
 		return over
 	}
 	out := *base
 	out.Content = slices.Clone(base.Content)
-	for i := 0; i+1 < len(over.Content); i += 2 {
-		at := -1
-		for j := 0; j+1 < len(out.Content); j += 2 {
-			if out.Content[j].Value == over.Content[i].Value {
-				at = j
-			}
-		}
-		if at < 0 {
-			out.Content = append(out.Content, over.Content[i], over.Content[i+1])
+	at := map[string]int{}
+	for i := 0; i+1 < len(out.Content) && d.visit(base); i += 2 {
+		at[out.Content[i].Value] = i
+	}
+	for i := 0; i+1 < len(over.Content) && d.visit(over); i += 2 {
+		if j, both := at[over.Content[i].Value]; both {
+			out.Content[j+1] = d.merge(out.Content[j+1], over.Content[i+1], depth+1)
 			continue
 		}
-		out.Content[at+1] = merge(out.Content[at+1], over.Content[i+1], depth+1)
+		out.Content = append(out.Content, over.Content[i], over.Content[i+1])
 	}
 	return &out
 }
 
 const (
-	maxDepth = 20     // of nesting
-	maxNodes = 10_000 // of one data:, aliases followed
+	maxDepth    = 20      // of nesting
+	maxVisits   = 200_000 // of nodes in one file, each time that an alias leads to them counted
+	maxProblems = 100     // in one file
 )
 
 // decoder collects what is wrong while nodes become values.
 type decoder struct {
 	file     string
 	problems []error
-	nodes    int
+	seen     map[string]bool // the problems' texts
+	visits   int
 }
 
 func (d *decoder) err() error { return errors.Join(d.problems...) }
 
+// fail notes a problem at n, once: a chosen profile is looked at twice.
 func (d *decoder) fail(n *yaml.Node, format string, args ...any) {
-	p := &Problem{d.file, n.Line, n.Column, fmt.Sprintf(format, args...)}
-	for _, known := range d.problems { // a chosen profile is looked at twice
-		if known.Error() == p.Error() {
-			return
-		}
+	if len(d.problems) > maxProblems {
+		return
 	}
-	d.problems = append(d.problems, p)
+	if len(d.problems) == maxProblems {
+		format, args = "and more: only the first %d problems are shown", []any{maxProblems}
+	}
+	p := &Problem{d.file, n.Line, n.Column, fmt.Sprintf(format, args...)}
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	if text := p.Error(); !d.seen[text] {
+		d.seen[text] = true
+		d.problems = append(d.problems, p)
+	}
+}
+
+// visit counts a node, and reports whether there may be more of them: aliases can make a small file endless.
+func (d *decoder) visit(n *yaml.Node) bool {
+	d.visits++
+	if d.visits == maxVisits+1 {
+		d.fail(n, "too large: more than %d values, aliases followed", maxVisits)
+	}
+	return d.visits <= maxVisits
 }
 
 // document returns the top-level mapping of the only document in text.
@@ -126,15 +146,15 @@ func (d *decoder) document(text []byte) *yaml.Node {
 	reader := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	var doc, more yaml.Node
 	if err := reader.Decode(&doc); err != nil || len(doc.Content) == 0 {
-		line := 1
-		if at := syntaxLine(err); at > 0 {
-			line = at
-		}
-		d.fail(&yaml.Node{Line: line, Column: 1}, "%s", syntax(err))
+		d.fail(&yaml.Node{Line: max(1, syntaxLine(err)), Column: 1}, "%s", syntax(err))
 		return nil
 	}
-	if reader.Decode(&more) == nil {
+	switch err := reader.Decode(&more); {
+	case err == nil:
 		d.fail(&more, "a second document: one file, one document")
+		return nil
+	case !errors.Is(err, io.EOF):
+		d.fail(&yaml.Node{Line: max(1, syntaxLine(err)), Column: 1}, "%s", syntax(err))
 		return nil
 	}
 	root := deref(doc.Content[0])
@@ -145,17 +165,18 @@ func (d *decoder) document(text []byte) *yaml.Node {
 	return root
 }
 
-// syntax says what is wrong with text that is not YAML, without quoting it.
+// syntax says what is wrong with text that is not YAML, without quoting it: the one message of the library that
+// quotes is that of an unknown anchor.
 func syntax(err error) string {
-	if err == nil || err.Error() == "EOF" {
+	if err == nil || errors.Is(err, io.EOF) {
 		return "the file is empty: write at least: version: 1"
 	}
-	said := err.Error()
-	if i := strings.LastIndex(said, ": "); i >= 0 {
-		said = said[i+2:]
+	said := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(said, "line "); ok {
+		_, said, _ = strings.Cut(rest, ": ")
 	}
-	if strings.ContainsAny(said, "'\"`") {
-		return "not YAML"
+	if strings.HasPrefix(said, "unknown anchor") {
+		return "not YAML: an alias (*name) without its anchor: put a text that begins with * in quotes"
 	}
 	return "not YAML: " + said
 }
@@ -208,8 +229,12 @@ func (d *decoder) pairs(n *yaml.Node, where string, f func(key, value *yaml.Node
 		return
 	}
 	first := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && d.visit(n); i += 2 {
 		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" {
+			d.fail(key, "%s: a key has to be plain text: neither an alias nor << nor a list", where)
+			continue
+		}
 		if line, twice := first[key.Value]; twice {
 			d.fail(key, "%q stands twice in %s (first in line %d)", key.Value, where, line)
 			continue
@@ -227,13 +252,16 @@ func (d *decoder) items(n *yaml.Node, where string, f func(item *yaml.Node)) {
 		return
 	}
 	for _, item := range n.Content {
+		if !d.visit(item) {
+			return
+		}
 		f(deref(item))
 	}
 }
 
 func (d *decoder) text(out *string, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || tagged(n) {
 			d.fail(n, "%s: want text, got %s", where, kindOf(n))
 			return
 		}
@@ -254,18 +282,19 @@ func (d *decoder) texts(out *[]string, where string) func(*yaml.Node) {
 
 func (d *decoder) flag(out *bool, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		v, ok := boolean(n)
+		if !ok {
 			d.fail(n, "%s: want true or false, got %s", where, kindOf(n))
 			return
 		}
-		*out = n.Value == "true"
+		*out = v
 	}
 }
 
 func (d *decoder) number(out *float64, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		v, err := strconv.ParseFloat(n.Value, 64)
-		if n.Kind != yaml.ScalarNode || err != nil {
+		if n.Kind != yaml.ScalarNode || err != nil || v != v || tagged(n) {
 			d.fail(n, "%s: want a number, got %s", where, kindOf(n))
 			return
 		}
@@ -280,7 +309,7 @@ func (d *decoder) duration(out *time.Duration, where string) func(*yaml.Node) {
 			return
 		}
 		v, err := time.ParseDuration(n.Value)
-		if n.Kind != yaml.ScalarNode || err != nil {
+		if n.Kind != yaml.ScalarNode || err != nil || tagged(n) {
 			d.fail(n, "%s: want a duration such as 2s or 1h30m, got %s", where, kindOf(n))
 			return
 		}
@@ -291,10 +320,11 @@ func (d *decoder) duration(out *time.Duration, where string) func(*yaml.Node) {
 // anything turns n into what encoding/json can encode.
 func (d *decoder) anything(n *yaml.Node, depth int) any {
 	n = deref(n)
-	if d.nodes++; d.nodes > maxNodes || depth > maxDepth {
-		if d.nodes == maxNodes+1 || depth > maxDepth {
-			d.fail(n, "data: too large or nested too deeply")
-		}
+	if depth > maxDepth {
+		d.fail(n, "data: nested more than %d deep", maxDepth)
+		return nil
+	}
+	if !d.visit(n) {
 		return nil
 	}
 	switch n.Kind {
@@ -304,10 +334,12 @@ func (d *decoder) anything(n *yaml.Node, depth int) any {
 		return out
 	case yaml.SequenceNode:
 		out := []any{}
-		for _, item := range n.Content {
-			out = append(out, d.anything(item, depth+1))
-		}
+		d.items(n, "data", func(item *yaml.Node) { out = append(out, d.anything(item, depth+1)) })
 		return out
+	}
+	if tagged(n) {
+		d.fail(n, "data: want a plain value, got %s", kindOf(n))
+		return nil
 	}
 	return scalar(n)
 }
@@ -324,11 +356,39 @@ func scalar(n *yaml.Node) any {
 			return v
 		}
 	case "!!bool":
-		return n.Value == "true"
+		if v, ok := boolean(n); ok {
+			return v
+		}
 	case "!!null":
 		return nil
 	}
 	return n.Value
+}
+
+// boolean is what n says, and whether it says it as YAML 1.2 does.
+func boolean(n *yaml.Node) (v, ok bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+		return false, false
+	}
+	switch n.Value {
+	case "true", "True", "TRUE":
+		return true, true
+	case "false", "False", "FALSE":
+		return false, true
+	}
+	return false, false
+}
+
+// tagged reports whether the scalar n has a tag of its own. In A: !word YAML takes the whole word for the tag, and
+// nothing for the value: a password that begins so would silently be empty.
+func tagged(n *yaml.Node) bool {
+	switch n.Tag {
+	case "!!str":
+		return false
+	case "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!merge":
+		return n.Style&yaml.TaggedStyle != 0
+	}
+	return true
 }
 
 func kindOf(n *yaml.Node) string {
@@ -338,6 +398,9 @@ func kindOf(n *yaml.Node) string {
 	case yaml.SequenceNode:
 		return "a list"
 	case yaml.ScalarNode:
+		if tagged(n) {
+			return "a YAML tag (put a text that begins with ! in quotes)"
+		}
 		switch n.Tag {
 		case "!!null":
 			return "nothing (write \"\" for an empty text)"

@@ -30,6 +30,9 @@ func Here() (string, error) {
 // nobody's project.
 func Find(dir, home string) string {
 	found := ""
+	if home != "" {
+		home = filepath.Clean(home)
+	}
 	for at := dir; ; at = filepath.Dir(at) {
 		if file := filepath.Join(at, Name); found == "" && isFile(file) {
 			found = file

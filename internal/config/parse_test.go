@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -141,6 +143,16 @@ func TestParseRefuses(t *testing.T) {
 		{"secret_id", "version: 1\nvault: {auth: {secret_id: hush}}", `f:2:27: vault.auth.secret_id would be a credential on disk: use secret_id_file or VAULT_SECRET_ID`},
 		{"token", "version: 1\nvault: {token: hush}", `f:2:16: vault.token would be a credential on disk: use VAULT_TOKEN or a token file`},
 		{"profile", "version: 1\nprofiles: {ci: {rotaton: {}}}", `f:2:17: unknown key "rotaton" in profile ci (did you mean "rotation"?)`},
+		{"profile of nothing", "version: 1\nprofiles: {ci: }", `f:2:16: profile ci: want a mapping, got nothing (write "" for an empty text)`},
+		{"tag", "version: 1\nenv: {A: !hush }", `f:2:10: env.A: want text, got a YAML tag (put a text that begins with ! in quotes)`},
+		{"tag of YAML", "version: 1\nenv: {A: !!binary aHVzaA==}", `f:2:10: env.A: want text, got a YAML tag (put a text that begins with ! in quotes)`},
+		{"tag in data", "version: 1\nsecrets: [{path: p, method: write, data: {a: !hush }}]", `f:2:46: data: want a plain value, got a YAML tag (put a text that begins with ! in quotes)`},
+		{"no anchor", "version: 1\nenv: {A: *hush}", `f:1:1: not YAML: an alias (*name) without its anchor: put a text that begins with * in quotes`},
+		{"merge key", "version: 1\nenv:\n  <<: {A: hush}", `f:3:3: env: a key has to be plain text: neither an alias nor << nor a list`},
+		{"key by alias", "version: 1\nenv:\n  A: &a hush\n  *a : b", `f:4:3: env: a key has to be plain text: neither an alias nor << nor a list`},
+		{"broken second document", "version: 1\n---\n{", `f:3:1: not YAML: did not find expected node content`},
+		{"nan", "version: 1\nrotation: {renew_at: nan}", `f:2:22: rotation.renew_at: want a number, got text`},
+		{"deep data", "version: 1\nsecrets: [{path: p, method: write, data: {a: " + strings.Repeat("[", 21) + strings.Repeat("]", 21) + "}}]", `f:2:66: data: nested more than 20 deep`},
 		{"several", "version: 1\nlive: 3\nx: 1", "f:2:7: live: want true or false, got a number\nf:3:1: unknown key \"x\" in the top level (known: check, dev, env, fallback, live, live_users, profiles, rotation, secrets, vault, version)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,12 +167,62 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// YAML has three ways to write a bool, and a file that says one may not mean the other.
+func TestBools(t *testing.T) {
+	for text, want := range map[string]bool{"true": true, "True": true, "TRUE": true, "false": false, "False": false, "FALSE": false} {
+		c, err := parse([]byte("version: 1\nlive: "+text+"\nsecrets: [{path: p, method: write, data: {a: "+text+"}}]"), "f", "")
+		if err != nil || c.Live != want || c.Secrets[0].Data["a"] != want {
+			t.Errorf("%s: %v, %v, %v", text, c.Live, c.Secrets, err)
+		}
+	}
+	for _, text := range []string{"yes", "on", "1", `"true"`, "!!bool yes"} {
+		if _, err := parse([]byte("version: 1\nlive: "+text), "f", ""); err == nil {
+			t.Errorf("%s passes for a bool", text)
+		}
+	}
+}
+
+// A file of at most 1 MiB is read or refused at once, whatever it holds.
+func TestSmallFilesCannotTakeLong(t *testing.T) {
+	const start = "version: 1\nprofiles: {ci: {}}\n"
+	many := func(n int, item string) string { return strings.Repeat(item, n) }
+	var names strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&names, "a%d:,", i)
+	}
+	nulls := names.String()
+	keys := ""
+	for i := range 12 {
+		keys += fmt.Sprintf("k%d: *v,", i)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"problems", start + "env: {" + nulls + "}", "and more: only the first 100 problems are shown"},
+		{"merged aliases", "version: 1\ndev: &v {" + keys + "}\nprofiles: {ci: {dev: *v}}", "too large: more than 200000 values, aliases followed"},
+		{"listed aliases", start + "check: {address_aliases: [&a [" + many(100_000, "x,") + "]," + many(100_000, "*a,") + "]}", "too large: more than"},
+		{"aliased secrets", start + "secrets: [&s {path: p, data: {" + strings.ReplaceAll(nulls, ":,", ": 1,") + "}}," + many(10_000, "*s,") + "]", "too large: more than"},
+		{"depth", many(500_000, "["), "not YAML: exceeded max depth"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			began := time.Now()
+			_, err := parse([]byte(tt.text), "f", "ci")
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("want %q, got %.300v", tt.want, err)
+			}
+		})
+	}
+}
+
 func TestNoErrorQuotesAValue(t *testing.T) {
 	const marker = "s3cr3t-marker"
 	for _, text := range []string{
 		"version: 1\nenv: {A: [" + marker + "]}", "version: 1\nenv:\n  A: \"" + marker, "version: 1\nrotation: {settle: " + marker + "}",
 		"version: 1\nvault: {auth: {secret_id: " + marker + "}}", "version: 1\nsecrets: [{path: p, data: " + marker + "}]",
 		"version: 1\nrotation: {renew_at: " + marker + "}", marker, "version: 1\nenv: {A: *" + marker + "}", "a: b: " + marker,
+		"version: 1\nenv: {A: !" + marker + " }", "version: 1\nenv: {A: !!" + marker + " x}", "version: 1\nenv: {A: \"\\q" + marker + "\"}",
+		"version: 1\n---\nA: *" + marker, "version: 1\nenv: {A: %" + marker, "version: 1\nenv: {A: !<" + marker, "version: 1\nenv: {A: !x!" + marker + " }",
 	} {
 		if _, err := parse([]byte(text), "f", ""); err == nil || strings.Contains(err.Error(), marker) {
 			t.Errorf("%q: %v", text, err)
@@ -186,15 +248,28 @@ func TestAliasesAreFollowedAndBounded(t *testing.T) {
 func TestValidate(t *testing.T) {
 	c := Defaults()
 	c.Rotation.Action, c.Rotation.RenewAt, c.Rotation.Settle, c.Rotation.Poll = "explode", 1, -time.Second, time.Millisecond
+	c.Rotation.Ready.Delay, c.Check.MinTTL = -1, -1
 	c.Secrets = []Secret{{Path: "", Method: "push", Line: 7}}
 	want := `rotation.action: "explode" is no action (want restart, signal, overlap, none or exit)
 rotation.renew_at: 1 is not between 0 and 1
 rotation.poll: 1ms is under 1s
 rotation.settle: -1s is negative
+rotation.ready.delay: -1ns is negative
+check.min_ttl: -1ns is negative
 secrets (line 7): path is missing
 secrets (line 7): method: "push" is unknown (want read or write)`
 	if err := Validate(c); err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+}
+
+func TestValidateRenewAt(t *testing.T) {
+	for at, good := range map[float64]bool{0: false, 0.01: true, 0.99: true, 1: false, -1: false, math.NaN(): false, math.Inf(1): false} {
+		c := Defaults()
+		c.Rotation.RenewAt = at
+		if err := Validate(c); (err == nil) != good {
+			t.Errorf("%v: %v", at, err)
+		}
 	}
 }
 
@@ -223,8 +298,10 @@ func TestFind(t *testing.T) {
 	if got := Find(deep, home); got != "" {
 		t.Errorf("found %s above the repository", got)
 	}
-	if got := Find(filepath.Join(home, "loose"), home); got != inHome {
-		t.Errorf("got %q, want the one in the home folder", got)
+	for _, h := range []string{home, home + "/"} {
+		if got := Find(filepath.Join(home, "loose"), h); got != inHome {
+			t.Errorf("got %q, want the one in the home folder %s", got, h)
+		}
 	}
 	inRepo := put(filepath.Join(home, "repo"))
 	if got := Find(deep, home); got != inRepo {
@@ -262,12 +339,11 @@ func TestLoadMakesPathsAbsolute(t *testing.T) {
 
 // schema is as much of JSON Schema as vwrap.schema.json uses.
 type schema struct {
-	Properties           map[string]schema `json:"properties"`
-	AdditionalProperties any               `json:"additionalProperties"`
-	Items                *schema           `json:"items"`
-	Enum                 []any             `json:"enum"`
-	Ref                  string            `json:"$ref"`
-	Defs                 map[string]schema `json:"$defs"`
+	Properties map[string]schema `json:"properties"`
+	More       json.RawMessage   `json:"additionalProperties"`
+	Items      *schema           `json:"items"`
+	Enum       []any             `json:"enum"`
+	Ref        string            `json:"$ref"`
 }
 
 // The schema that editors use and the decoder know the same keys, both ways.
@@ -287,6 +363,10 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 	delete(vault, "token") // refused by name: an editor need not know
 	delete(auth, "secret_id")
 	rotation := s.Properties["rotation"]
+	var profile schema
+	if err := json.Unmarshal(s.Properties["profiles"].More, &profile); err != nil {
+		t.Fatal(err)
+	}
 	for _, part := range []struct {
 		name   string
 		known  fields
@@ -299,19 +379,37 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		{"rotation.ready", readyFields(d, &c.Rotation.Ready), rotation.Properties["ready"]},
 		{"check", checkFields(d, &c.Check), s.Properties["check"]},
 		{"secrets", secretFields(d, &Secret{}), *s.Properties["secrets"].Items},
+		{"a profile", topFields(d, &c), profile},
 	} {
 		knows := slices.Sorted(maps.Keys(part.known))
 		has := slices.Sorted(maps.Keys(part.schema.Properties))
 		if !slices.Equal(knows, has) {
 			t.Errorf("%s: the decoder knows %v, the schema has %v", part.name, knows, has)
 		}
-		if part.schema.AdditionalProperties != false {
+		if string(part.schema.More) != "false" {
 			t.Errorf("%s: the schema lets unknown keys pass", part.name)
 		}
 	}
-	for name, want := range map[string][]string{"action": actions, "order": orders, "on_expiry": expiries} {
-		if got := texts(rotation.Properties[name].Enum); !slices.Equal(got, want) {
-			t.Errorf("rotation.%s: the schema allows %v, Validate %v", name, got, want)
+	for key, name := range profile.Properties { // a profile's keys are the top level's
+		if name.Ref != "#/properties/"+key {
+			t.Errorf("a profile's %s is %s", key, name.Ref)
+		}
+	}
+	secret := s.Properties["secrets"].Items.Properties
+	for _, tt := range []struct {
+		key    string
+		schema schema
+		want   []string
+	}{
+		{"rotation.action", rotation.Properties["action"], actions},
+		{"rotation.order", rotation.Properties["order"], orders},
+		{"rotation.on_expiry", rotation.Properties["on_expiry"], expiries},
+		{"vault.auth.method", s.Properties["vault"].Properties["auth"].Properties["method"], methods},
+		{"secrets.method", secret["method"], secretMethods},
+		{"secrets.on_rotate", secret["on_rotate"], actions},
+	} {
+		if got := texts(tt.schema.Enum); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: the schema allows %v, Validate %v", tt.key, got, tt.want)
 		}
 	}
 }
@@ -325,7 +423,7 @@ func texts(all []any) (out []string) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{whole, "version: 1", "", "a: &a [*a]", "version: 1\nprofiles: {x: &x {vault: *x}}", "{", "version: 1\nenv: {<<: *b}"} {
+	for _, seed := range []string{whole, "version: 1", "", "a: &a [*a]", "version: 1\nprofiles: {x: &x {vault: *x}}", "{", "version: 1\nenv: {<<: *b}", "version: 1\nenv: {A: !b}", "version: 1\n---\n{"} {
 		f.Add([]byte(seed), "ci")
 	}
 	f.Fuzz(func(_ *testing.T, text []byte, profile string) {

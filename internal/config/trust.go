@@ -107,14 +107,17 @@ func approvalsFile(configDir string) string { return filepath.Join(configDir, "v
 
 func readApprovals(configDir string) (approvals, error) {
 	list := approvals{}
+	if configDir == "" { // else it would be a file of the working directory, which may be somebody else's
+		return list, nil
+	}
 	text, err := os.ReadFile(approvalsFile(configDir))
-	if errors.Is(err, fs.ErrNotExist) || configDir == "" {
+	if errors.Is(err, fs.ErrNotExist) {
 		return list, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read approved addresses: %w", err)
 	}
-	if json.Unmarshal(text, &list) != nil {
+	if json.Unmarshal(text, &list) != nil || list == nil { // nil: the text is null
 		return nil, fmt.Errorf("read approved addresses: %s is damaged: remove it and approve anew", approvalsFile(configDir))
 	}
 	return list, nil
@@ -145,6 +148,9 @@ func Approved(configDir, file, address string) (bool, error) {
 
 // Approve notes that address is approved for file. An address is no secret.
 func Approve(configDir, file, address string) error {
+	if configDir == "" {
+		return errors.New("approve an address: there is no config folder to keep it in")
+	}
 	list, err := readApprovals(configDir)
 	if err != nil {
 		return err

@@ -95,10 +95,40 @@ func TestTrust(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the list's mode: %v, %v", info.Mode(), err)
 	}
-	if err := os.WriteFile(approvalsFile(user), []byte("{"), 0o600); err != nil {
+	for _, damaged := range []string{"{", "null", "[]", ""} {
+		if err := os.WriteFile(approvalsFile(user), []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Trusted(conf, address, FromFile, user); err == nil || errors.Is(err, ErrUntrusted) {
+			t.Errorf("a damaged list %q: %v", damaged, err)
+		}
+		if err := Approve(user, file, address); err == nil {
+			t.Errorf("a damaged list %q is written over", damaged)
+		}
+	}
+}
+
+// Without a config folder nothing is approved, and a repository cannot bring approvals of its own along.
+func TestTrustWithoutConfigFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	file, err := filepath.Abs(Name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Trusted(conf, address, FromFile, user); err == nil || errors.Is(err, ErrUntrusted) {
-		t.Errorf("a damaged list: %v", err)
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const address = "https://evil.example:443"
+	if err := os.Mkdir("vwrap", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("vwrap/trust.json", []byte(`{"`+file+`": ["`+address+`"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Trusted(Config{File: file}, address, FromFile, ""); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("the repository approves its own address: %v", err)
+	}
+	if err := Approve("", file, address); err == nil {
+		t.Error("approved nowhere")
 	}
 }
