@@ -131,11 +131,15 @@ func parseInline(text string, at int) (Ref, error) {
 	}
 	at += len(pieces[0]) + 1
 	for _, piece := range pieces[1:] {
-		f, ok := filters[Filter(strings.TrimSpace(piece))]
-		if !ok || f == nil {
-			return Ref{}, malformed(at, "unknown filter %q (known: %s)", strings.TrimSpace(piece), filterNames())
+		name := strings.TrimSpace(piece)
+		word := at + len(piece) - len(strings.TrimLeft(piece, " \t"))
+		switch {
+		case name == "":
+			return Ref{}, malformed(word, "a filter is missing after \"|\" (known: %s)", filterNames())
+		case filters[Filter(name)] == nil:
+			return Ref{}, malformed(word, "unknown filter %q (known: %s)", name, filterNames())
 		}
-		ref.Filters = append(ref.Filters, Filter(strings.TrimSpace(piece)))
+		ref.Filters = append(ref.Filters, Filter(name))
 		at += len(piece) + 1
 	}
 	return ref, nil
@@ -158,6 +162,9 @@ func parseVault(text string, at int) (Ref, error) {
 		return Ref{}, malformed(at, "the path is empty (want vault:PATH#FIELD)")
 	}
 	at += len(path) + 1
+	if i := strings.Index(rest, " |"); i >= 0 {
+		return Ref{}, malformed(at+i+1, "filters go with the inline form: ${vault:%s#… | filter}", path)
+	}
 	selector, query, hasQuery := strings.Cut(rest, "?")
 	if err := ref.selectField(selector, at); err != nil {
 		return Ref{}, err
@@ -206,13 +213,17 @@ func (r *Ref) options(text string, at int) error {
 	for option := range strings.SplitSeq(text, "&") {
 		name, value, hasValue := strings.Cut(option, "=")
 		switch {
-		case name == "optional" && !hasValue:
+		case name == "optional" && hasValue:
+			return malformed(at, "the option optional takes no value")
+		case name == "optional":
 			r.Optional = true
-		case name == "version" && hasValue:
+		case (name == "version" || name == "namespace") && value == "":
+			return malformed(at, "the option %s needs a value (%s=…)", name, name)
+		case name == "version":
 			if err := r.version(value, at+len("version=")); err != nil {
 				return err
 			}
-		case name == "namespace" && hasValue && value != "":
+		case name == "namespace":
 			ns, err := url.PathUnescape(value)
 			if err != nil {
 				return malformed(at, "the namespace is not well escaped")

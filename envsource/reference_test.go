@@ -79,7 +79,7 @@ func TestParseTemplateRefuses(t *testing.T) {
 		"vault:secret/a#b?version=0":           `malformed reference at position 26: a version is a number from 1, not "0"`,
 		"vault:secret/a#b?verzion=1":           `malformed reference at position 18: unknown option "verzion" (known: optional, version=N, namespace=NAME)`,
 		"x ${vault:secret/a#b":                 `malformed reference at position 3: "${vault:" has no closing "}"`,
-		"${vault:secret/a#b | rot13}":          `malformed reference at position 21: unknown filter "rot13" (known: base64, json, urlencode)`,
+		"${vault:secret/a#b | rot13}":          `malformed reference at position 22: unknown filter "rot13" (known: base64, json, urlencode)`,
 		"${vault:secret/a}":                    `malformed reference at position 17: "secret/a" names no field (want vault:PATH#FIELD)`,
 		"file:":                                `malformed reference at position 6: the path is empty (want file:/run/secrets/NAME)`,
 		"dotenv:.env":                          `malformed reference at position 12: ".env" names no key (want dotenv:FILE#KEY)`,

@@ -289,10 +289,24 @@ func (c *collector) names(w *want) string {
 	return strings.Join(w.variables, ", ")
 }
 
-// failed returns what went wrong so far, in a stable order.
+// failed returns what went wrong so far, in a stable order; what went wrong for several in the same way is one line.
 func (c *collector) failed() error {
 	slices.SortFunc(c.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(c.errs...)
+	var lines []error
+	same := map[string]*readError{}
+	for _, err := range c.errs {
+		e, ok := err.(*readError) //nolint:errorlint // c.errs has nothing else, and none wrapped
+		if ok && same[e.cause.Error()] != nil {
+			same[e.cause.Error()].names += ", " + e.names
+			continue
+		}
+		if ok {
+			e = &readError{e.names, e.cause}
+			same[e.cause.Error()], err = e, e
+		}
+		lines = append(lines, err)
+	}
+	return errors.Join(lines...)
 }
 
 // readError is what went wrong with one read, for the variables that want it.

@@ -237,6 +237,7 @@ func (k *Keeper) release(ids map[string]bool, leave bool, done func()) {
 		k.outbox = slices.DeleteFunc(k.outbox, func(n envsource.Notice) bool { return n.Key == h.Key })
 		switch {
 		case h.LeaseID == "" || !k.opts.Revoke:
+		case k.token.old[h.Epoch] != "": // it goes with its token, which is vwrap's own
 		case leave && k.opts.ReleaseAfter == 0:
 			k.left[h.LeaseID] = leftLease{held: h}
 		case leave:

@@ -55,7 +55,7 @@ func (a Auth) CanLogin() bool { return a.Method == "approle" && !a.SecretIDWrapp
 // ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, VAULT_TOKEN_FILE, ~/.vault-token.
 func (a Auth) ownToken(getenv func(string) string) (Token, error) {
 	if id := strings.TrimSpace(Environ(getenv, "TOKEN")); id != "" {
-		return Token{ID: id}, nil
+		return Token{ID: id}, checkCredential("VAULT_TOKEN", id)
 	}
 	file := Environ(getenv, "TOKEN_FILE")
 	if file == "" {
@@ -70,6 +70,9 @@ func (a Auth) ownToken(getenv func(string) string) (Token, error) {
 		return Token{}, fmt.Errorf("%w for Vault: set VAULT_TOKEN or VAULT_TOKEN_FILE, run \"vault login\", or set vault.auth in vwrap.yaml",
 			ErrNoCredential)
 	}
+	if err != nil && !errors.Is(err, ErrNoCredential) {
+		return Token{}, fmt.Errorf("read the token: %w", err)
+	}
 	return Token{ID: id}, err
 }
 
@@ -83,10 +86,18 @@ func credentialFile(path string) (string, error) {
 	if id == "" {
 		return "", fmt.Errorf("%w: %s is empty", ErrNoCredential, path)
 	}
-	if strings.ContainsAny(id, "\r\n\x00") {
-		return "", fmt.Errorf("%w: %s has more than one line", ErrNoCredential, path)
+	return id, checkCredential(path, id)
+}
+
+// checkCredential refuses what no request can carry: it would look like an outage.
+func checkCredential(from, id string) error {
+	if strings.Contains(id, "\n") {
+		return fmt.Errorf("%w: %s has more than one line", ErrNoCredential, from)
 	}
-	return id, nil
+	if strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return fmt.Errorf("%w: what is in %s has a space, a line break or another character in it that no token has", ErrNoCredential, from)
+	}
+	return nil
 }
 
 // approle logs in by auth/approle/login (https://developer.hashicorp.com/vault/api-docs/auth/approle).

@@ -98,6 +98,9 @@ func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, 
 	if err != nil {
 		return envsource.Answer{}, s.denied(ctx, r, s.client.classify(r.String(), err))
 	}
+	if secret == nil && r.Version > 0 {
+		return envsource.Answer{}, envsource.Mark(fmt.Errorf("%s has no version %d", r, r.Version), envsource.ErrMissing)
+	}
 	if secret == nil {
 		return envsource.Answer{}, envsource.Mark(fmt.Errorf("nothing at %s", r), envsource.ErrMissing)
 	}
@@ -130,7 +133,7 @@ func (s *Source) denied(ctx context.Context, r envsource.Read, err error) error 
 	}
 	path := r.Path
 	if r.Mount == "" {
-		return envsource.Mark(fmt.Errorf("%s: permission denied: the token's policies lack %q on it (KV version 2: on MOUNT/data/PATH)",
+		return envsource.Mark(fmt.Errorf("%s: permission denied: there is no such mount, or the token's policies lack %q there (KV version 2: on MOUNT/data/PATH)",
 			path, capability), envsource.ErrDenied)
 	}
 	return envsource.Mark(fmt.Errorf("%s: permission denied: the token's policies lack %q on %q",

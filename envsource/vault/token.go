@@ -90,8 +90,8 @@ func (k *Keeper) doToken(ctx context.Context) {
 		})
 	case replace:
 		k.loginAgain(ctx)
-	case expire:
-		k.tokenDied()
+	case expire: // Vault counts by itself, and whole seconds: ask when it is over there too
+		t.next, t.wake = poll, asked.Add(time.Second)
 	}
 }
 
@@ -197,6 +197,12 @@ func (k *Keeper) tokenDied() {
 		return // a start tells its own errors
 	}
 	k.once("dead token", "the token is dead, and there is no way to log in again: leases end with it")
+	for _, it := range k.items {
+		if it.held.LeaseID != "" {
+			k.announce(it, envsource.Notice{Reason: "the token that it hangs on is dead", Expired: true, By: time.Now()})
+			it.next = rest
+		}
+	}
 }
 
 // Close lets go of everything: with a token of its own it revokes that, and with it the leases; with a user's

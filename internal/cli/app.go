@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/spell"
 )
 
 // Main runs vwrap with argv (argv[0] included) and returns its exit status.
@@ -33,7 +35,7 @@ func Main(argv []string) int {
 	}
 	app := newApp(i)
 	if err := app.Run(own); err != nil {
-		complain(os.Stderr, err)
+		complain(os.Stderr, plain(err))
 		return cmp.Or(i.status, courier.StatusFailed)
 	}
 	return i.status
@@ -107,11 +109,36 @@ func newApp(i *invocation) *cli.App {
 // undefined is how the flag package says that it does not know a flag.
 const undefined = "flag provided but not defined: -"
 
+// plain says what is wrong with a flag or its twin in the words of the command line: the flag package and the flag
+// library each have their own.
+func plain(err error) error {
+	badFlag := regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-([^:]*): (.*)$`)
+	badTwin := regexp.MustCompile(`^could not parse "(.*)" as (\w+) value from environment variable "(\w+)" for flag`)
+	if m := badFlag.FindStringSubmatch(err.Error()); m != nil {
+		said := m[3]
+		switch {
+		case strings.Contains(err.Error(), "boolean value") && m[2] != "once":
+			said = "want true or false"
+		case said == "parse error":
+			said = "want a duration such as 7s"
+		}
+		if m[2] == "once" {
+			return fmt.Errorf("--once=%s: %s", m[1], said)
+		}
+		return fmt.Errorf("--%s %s: %s", m[2], m[1], said)
+	}
+	if m := badTwin.FindStringSubmatch(err.Error()); m != nil {
+		want := map[string]string{"duration": "a duration such as 7s", "bool": "true or false"}[m[2]]
+		return fmt.Errorf("%s=%s: want %s", m[3], m[1], cmp.Or(want, m[2]))
+	}
+	return err
+}
+
 // usageError turns the flag package's error into one that names the nearest flag.
 func usageError(c *cli.Context, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), undefined)
 	if !unknown {
-		return fmt.Errorf("%w (vwrap --help lists the flags)", err)
+		return err
 	}
 	flags := c.App.Flags
 	if c.Command != nil && len(c.Command.Flags) > 0 {
@@ -122,8 +149,15 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		dashes = "-"
 	}
 	text := fmt.Sprintf("unknown flag %s%s", dashes, name)
-	if near := cli.SuggestFlag(flags, name, false); near != "" && len(name) > 1 {
-		text += fmt.Sprintf(" (did you mean %s?)", near)
+	if name == "version" {
+		return errors.New(text + ` (did you mean "vwrap version"?)`)
+	}
+	var known []string
+	for _, f := range flags {
+		known = append(known, f.Names()...)
+	}
+	if near := spell.Nearest(name, known); len(near) > 1 {
+		text += fmt.Sprintf(" (did you mean --%s?)", near)
 	}
 	return errors.New(text)
 }

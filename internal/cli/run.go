@@ -11,6 +11,7 @@ import (
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/spell"
 	"github.com/vwrap/vwrap/signals"
 )
 
@@ -20,8 +21,10 @@ func (i *invocation) run(c *cli.Context) error {
 		return err
 	}
 	conf, err := load(c)
-	if err != nil {
-		return err
+	if err != nil { // what is wrong with the flags is told with it
+		in, inputErr := input(c, config.Defaults(), nil)
+		_, planErr := envsource.NewPlan(in)
+		return errors.Join(err, inputErr, planErr)
 	}
 	s, err := newSession(c, conf, i.command)
 	if err != nil {
@@ -41,6 +44,13 @@ func (i *invocation) checkCommand(c *cli.Context) error {
 		own := "vwrap"
 		if c.Command != nil && c.Command.Name == "run" {
 			own += " run"
+		}
+		if c.NumFlags() > 0 {
+			own += " [flags]"
+		}
+		if near := spell.Nearest(stray[0], []string{"run", "trust", "version"}); near != "" && len(stray) == 1 {
+			return fmt.Errorf("%q is no command of vwrap (did you mean \"vwrap %s\"?): to run a program of that name, write: %s -- %s",
+				stray[0], near, own, stray[0])
 		}
 		return fmt.Errorf("%q is no command of vwrap: to run it, write: %s -- %s", stray[0], own, strings.Join(stray, " "))
 	case len(i.command) == 0:
@@ -62,8 +72,32 @@ func load(c *cli.Context) (config.Config, error) {
 	if err != nil {
 		return conf, err
 	}
+	if err := checkFlags(c); err != nil {
+		return conf, err
+	}
 	overlay(c, &conf)
 	return conf, config.Validate(conf)
+}
+
+// checkFlags checks the flags' own values, in the words of the command line.
+func checkFlags(c *cli.Context) error {
+	var errs []error
+	if action := c.String("on-rotate"); action != "" && !slices.Contains([]string{"restart", "signal", "overlap", "none", "exit"}, action) {
+		errs = append(errs, fmt.Errorf("--on-rotate %s: want restart, signal, none or exit", action))
+	}
+	for _, name := range []string{"signal", "stop-signal"} {
+		if text := c.String(name); text != "" {
+			if _, err := signals.Parse(text); err != nil {
+				errs = append(errs, fmt.Errorf("--%s %s: %w", name, text, err))
+			}
+		}
+	}
+	for _, name := range []string{"stop-grace", "start-timeout"} {
+		if d := c.Duration(name); d < 0 {
+			errs = append(errs, fmt.Errorf("--%s %s: want a time that is not negative", name, d))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // overlay lays the flags that are set over conf.
@@ -132,7 +166,7 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 	for _, text := range given(c, "env") {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
-			errs = append(errs, fmt.Errorf("-e %s: there is no \"=\": want -e NAME=VALUE", name))
+			errs = append(errs, errors.New(`-e: there is no "=" in what it was given: want -e NAME=VALUE`)) // which may be a value
 			continue
 		}
 		in.Vars = append(in.Vars, envsource.Var{Name: name, Text: value, Level: envsource.LevelFlag, Origin: "-e"})

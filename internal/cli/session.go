@@ -102,14 +102,17 @@ func (s *session) locate(c *cli.Context) error {
 	if !s.plan.NeedsVault() {
 		return nil
 	}
-	address, from := vault.DefaultAddress, config.FromDefault
+	address, from, named := vault.DefaultAddress, config.FromDefault, ""
 	switch env := vault.Environ(os.Getenv, "ADDR"); {
 	case c.String("address") != "":
-		address, from = c.String("address"), config.FromFlag
+		address, from, named = c.String("address"), config.FromFlag, "--address"
 	case env != "":
-		address, from = env, config.FromEnvironment
+		address, from, named = env, config.FromEnvironment, "VAULT_ADDR or BAO_ADDR"
 	case s.conf.Vault.Address != "":
-		address, from = s.conf.Vault.Address, config.FromFile
+		address, from, named = s.conf.Vault.Address, config.FromFile, "vault.address of "+s.conf.File
+	}
+	if _, err := config.NormalizeAddress(address); err != nil {
+		return fmt.Errorf("%s: %w", named, err)
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {

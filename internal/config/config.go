@@ -130,7 +130,7 @@ func Validate(c Config) error {
 		}
 	}
 	r := c.Rotation
-	bad(!oneOf(string(r.Action), actions), "rotation.action: %q is no action (want %s)", r.Action, or(actions))
+	bad(!oneOf(string(r.Action), actions), "rotation.action: %q is unknown (want %s)", r.Action, or(actions))
 	bad(!oneOf(r.Order, orders), "rotation.order: %q is unknown (want %s)", r.Order, or(orders))
 	bad(!oneOf(r.OnExpiry, expiries), "rotation.on_expiry: %q is unknown (want %s)", r.OnExpiry, or(expiries))
 	bad(!(r.RenewAt > 0 && r.RenewAt < 1), // so that NaN is out of range too
@@ -152,15 +152,6 @@ func Validate(c Config) error {
 		bad(d.value < 0, "%s: %s is negative", d.key, d.value)
 	}
 	bad(!oneOf(c.Vault.Auth.Method, methods), "vault.auth.method: %q is unknown (want %s)", c.Vault.Auth.Method, or(methods))
-	for _, s := range c.Secrets {
-		where := fmt.Sprintf("secrets (line %d)", s.Line)
-		bad(s.Path == "", "%s: path is missing", where)
-		bad(!oneOf(s.Method, secretMethods), "%s: method: %q is unknown (want %s)", where, s.Method, or(secretMethods))
-		bad(s.Data != nil && s.Method != "write", "%s: data goes with method: write", where)
-		bad(s.OnRotate != "" && !oneOf(string(s.OnRotate), actions), "%s: on_rotate: %q is no action (want %s)", where, s.OnRotate, or(actions))
-		bad(s.Prefix != "" && len(s.Env) > 0, "%s: prefix is for a whole secret, env names variables one by one: take one of them", where)
-		bad(s.Poll != 0 && s.Poll < time.Second, "%s: poll: %s is under 1s", where, s.Poll)
-	}
 	return errors.Join(errs...)
 }
 

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vwrap/vwrap/internal/spell"
+	"github.com/vwrap/vwrap/signals"
 )
 
 // Problem is one thing that is wrong in a file, and where.
@@ -280,6 +283,46 @@ func (d *decoder) texts(out *[]string, where string) func(*yaml.Node) {
 	}
 }
 
+// choice decodes one of the words in all.
+func (d *decoder) choice(out *string, where string, all []string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		d.text(out, where)(n)
+		if n.Kind == yaml.ScalarNode && !oneOf(*out, all) {
+			d.fail(n, "%s: %q is unknown (want %s)", where, *out, or(all))
+		}
+	}
+}
+
+// signal decodes the name or number of a signal.
+func (d *decoder) signal(out *string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		d.text(out, where)(n)
+		if _, err := signals.Parse(*out); n.Kind == yaml.ScalarNode && err != nil {
+			d.fail(n, "%s: %v", where, err)
+		}
+	}
+}
+
+// address decodes where Vault is.
+func (d *decoder) address(out *string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		d.text(out, where)(n)
+		if _, err := NormalizeAddress(*out); n.Kind == yaml.ScalarNode && err != nil {
+			d.fail(n, "%s: %v", where, err)
+		}
+	}
+}
+
+// path decodes the path of a secret.
+func (d *decoder) path(out *string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		d.text(out, where)(n)
+		if i := strings.IndexAny(*out, "# \t\r\n?\x00"); i >= 0 {
+			d.fail(n, "%s: %q cannot stand in a path (a field goes under env)", where, (*out)[i:i+1])
+		}
+	}
+}
+
 func (d *decoder) flag(out *bool, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		v, ok := boolean(n)
@@ -291,14 +334,29 @@ func (d *decoder) flag(out *bool, where string) func(*yaml.Node) {
 	}
 }
 
-func (d *decoder) number(out *float64, where string) func(*yaml.Node) {
+// part decodes a part of a whole: a number between 0 and 1.
+func (d *decoder) part(out *float64, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		v, err := strconv.ParseFloat(n.Value, 64)
 		if n.Kind != yaml.ScalarNode || err != nil || v != v || tagged(n) {
 			d.fail(n, "%s: want a number, got %s", where, kindOf(n))
 			return
 		}
+		if v <= 0 || v >= 1 {
+			d.fail(n, "%s: %v is not between 0 and 1", where, v)
+		}
 		*out = v
+	}
+}
+
+// interval decodes a duration of a second or more.
+func (d *decoder) interval(out *time.Duration, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		before := len(d.problems)
+		d.duration(out, where)(n)
+		if len(d.problems) == before && *out < time.Second {
+			d.fail(n, "%s: %s is under 1s", where, *out)
+		}
 	}
 }
 
@@ -312,6 +370,9 @@ func (d *decoder) duration(out *time.Duration, where string) func(*yaml.Node) {
 		if n.Kind != yaml.ScalarNode || err != nil || tagged(n) {
 			d.fail(n, "%s: want a duration such as 2s or 1h30m, got %s", where, kindOf(n))
 			return
+		}
+		if v < 0 {
+			d.fail(n, "%s: %s is negative", where, v)
 		}
 		*out = v
 	}
@@ -420,43 +481,12 @@ func or(all []string) string {
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
-// nearest suggests the known key that s was meant to be, where one is near enough.
+// nearest suggests the known key that s was meant to be, or lists what there is.
 func nearest(s string, known []string) string {
-	best, least := "", 1+max(1, len(s)/3)
-	for _, k := range known {
-		if n := distance(s, k); n < least {
-			best, least = k, n
-		}
+	if near := spell.Nearest(s, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
-	if best == "" {
-		return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// distance is the Levenshtein distance of a and b, in bytes. A long a is near to nothing.
-func distance(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above := row[j+1]
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			row[j+1] = min(above+1, row[j]+1, substitute)
-			diagonal = above
-		}
-	}
-	return row[len(b)]
+	return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
 }
 
 // relativeTo makes path relative to dir, unless it is absolute.

@@ -42,7 +42,7 @@ func topFields(d *decoder, c *Config) fields {
 
 func vaultFields(d *decoder, v *Vault) fields {
 	return fields{
-		"address":   d.text(&v.Address, "vault.address"),
+		"address":   d.address(&v.Address, "vault.address"),
 		"namespace": d.text(&v.Namespace, "vault.namespace"),
 		"token_ttl": d.duration(&v.TokenTTL, "vault.token_ttl"),
 		"auth":      func(n *yaml.Node) { d.section(n, "vault.auth", authFields(d, &v.Auth)) },
@@ -54,7 +54,7 @@ func vaultFields(d *decoder, v *Vault) fields {
 
 func authFields(d *decoder, a *Auth) fields {
 	return fields{
-		"method":            d.text(&a.Method, "vault.auth.method"),
+		"method":            d.choice(&a.Method, "vault.auth.method", methods),
 		"mount":             d.text(&a.Mount, "vault.auth.mount"),
 		"token_file":        d.text(&a.TokenFile, "vault.auth.token_file"),
 		"role_id":           d.text(&a.RoleID, "vault.auth.role_id"),
@@ -67,18 +67,18 @@ func authFields(d *decoder, a *Auth) fields {
 }
 
 func rotationFields(d *decoder, r *Rotation) fields {
-	action := d.text((*string)(&r.Action), "rotation.action")
+	action := d.choice((*string)(&r.Action), "rotation.action", actions)
 	return fields{
 		"action":        func(n *yaml.Node) { r.ActionSet = true; action(n) },
-		"signal":        d.text(&r.Signal, "rotation.signal"),
-		"stop_signal":   d.text(&r.StopSignal, "rotation.stop_signal"),
+		"signal":        d.signal(&r.Signal, "rotation.signal"),
+		"stop_signal":   d.signal(&r.StopSignal, "rotation.stop_signal"),
 		"stop_grace":    d.duration(&r.StopGrace, "rotation.stop_grace"),
 		"settle":        d.duration(&r.Settle, "rotation.settle"),
 		"splay":         d.duration(&r.Splay, "rotation.splay"),
-		"order":         d.text(&r.Order, "rotation.order"),
-		"renew_at":      d.number(&r.RenewAt, "rotation.renew_at"),
-		"poll":          d.duration(&r.Poll, "rotation.poll"),
-		"on_expiry":     d.text(&r.OnExpiry, "rotation.on_expiry"),
+		"order":         d.choice(&r.Order, "rotation.order", orders),
+		"renew_at":      d.part(&r.RenewAt, "rotation.renew_at"),
+		"poll":          d.interval(&r.Poll, "rotation.poll"),
+		"on_expiry":     d.choice(&r.OnExpiry, "rotation.on_expiry", expiries),
 		"release_after": d.duration(&r.ReleaseAfter, "rotation.release_after"),
 		"listen":        d.texts(&r.Listen, "rotation.listen"),
 		"ready":         func(n *yaml.Node) { d.section(n, "rotation.ready", readyFields(d, &r.Ready)) },
@@ -113,11 +113,11 @@ func checkFields(d *decoder, c *Check) fields {
 
 func secretFields(d *decoder, s *Secret) fields {
 	return fields{
-		"path":      d.text(&s.Path, "secrets.path"),
+		"path":      d.path(&s.Path, "secrets.path"),
 		"prefix":    d.text(&s.Prefix, "secrets.prefix"),
-		"method":    d.text(&s.Method, "secrets.method"),
-		"on_rotate": d.text((*string)(&s.OnRotate), "secrets.on_rotate"),
-		"poll":      d.duration(&s.Poll, "secrets.poll"),
+		"method":    d.choice(&s.Method, "secrets.method", secretMethods),
+		"on_rotate": d.choice((*string)(&s.OnRotate), "secrets.on_rotate", actions),
+		"poll":      d.interval(&s.Poll, "secrets.poll"),
 		"data": func(n *yaml.Node) {
 			if n.Kind != yaml.MappingNode {
 				d.fail(n, "secrets.data: want a mapping, got %s", kindOf(n))
@@ -140,6 +140,14 @@ func (d *decoder) secrets(n *yaml.Node) (all []Secret) {
 	d.items(n, "secrets", func(item *yaml.Node) {
 		s := Secret{Method: "read", Line: item.Line}
 		d.section(item, "secrets", secretFields(d, &s))
+		switch {
+		case s.Path == "":
+			d.fail(item, "secrets: path is missing")
+		case s.Data != nil && s.Method != "write":
+			d.fail(item, "secrets: data goes with method: write")
+		case s.Prefix != "" && len(s.Env) > 0:
+			d.fail(item, "secrets: prefix is for a whole secret, env names variables one by one: take one of them")
+		}
 		all = append(all, s)
 	})
 	return all

@@ -249,15 +249,12 @@ func TestValidate(t *testing.T) {
 	c := Defaults()
 	c.Rotation.Action, c.Rotation.RenewAt, c.Rotation.Settle, c.Rotation.Poll = "explode", 1, -time.Second, time.Millisecond
 	c.Rotation.Ready.Delay, c.Check.MinTTL = -1, -1
-	c.Secrets = []Secret{{Path: "", Method: "push", Line: 7}}
-	want := `rotation.action: "explode" is no action (want restart, signal, overlap, none or exit)
+	want := `rotation.action: "explode" is unknown (want restart, signal, overlap, none or exit)
 rotation.renew_at: 1 is not between 0 and 1
 rotation.poll: 1ms is under 1s
 rotation.settle: -1s is negative
 rotation.ready.delay: -1ns is negative
-check.min_ttl: -1ns is negative
-secrets (line 7): path is missing
-secrets (line 7): method: "push" is unknown (want read or write)`
+check.min_ttl: -1ns is negative`
 	if err := Validate(c); err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}

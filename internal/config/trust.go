@@ -29,12 +29,24 @@ const (
 )
 
 // UntrustedError says which address is not approved, and how to approve it.
-type UntrustedError struct{ Address, File string }
+type UntrustedError struct{ Address, File, Profile string }
 
 // Error implements error.
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("vault.address %s of %s is %v: credentials go to VAULT_ADDR, --address, a loopback address or one that you approve: vwrap trust %s",
-		e.Address, e.File, ErrUntrusted, e.Address)
+	return fmt.Sprintf("vault.address %s of %s is %v: credentials go to VAULT_ADDR, --address, a loopback address or one that you approve: %s",
+		e.Address, e.File, ErrUntrusted, e.line())
+}
+
+// line is the command that approves, for a shell: a normal address needs no quotes.
+func (e *UntrustedError) line() string {
+	line := "vwrap trust"
+	if here, err := Here(); err != nil || here != e.File {
+		line += " --config '" + strings.ReplaceAll(e.File, "'", `'\''`) + "'"
+	}
+	if e.Profile != "" {
+		line += " --profile '" + strings.ReplaceAll(e.Profile, "'", `'\''`) + "'"
+	}
+	return line + " " + e.Address
 }
 
 // Unwrap makes it ErrUntrusted.
@@ -56,7 +68,7 @@ func Trusted(c Config, address string, from AddressFrom, configDir string) error
 		return err
 	}
 	if !approved {
-		return &UntrustedError{address, c.File}
+		return &UntrustedError{address, c.File, c.Profile}
 	}
 	return nil
 }
@@ -64,6 +76,9 @@ func Trusted(c Config, address string, from AddressFrom, configDir string) error
 // NormalizeAddress returns address with scheme and host in lower case, its port written out, and no trailing
 // slash. Schemes are http, https and unix; user names, queries and fragments are refused.
 func NormalizeAddress(address string) (string, error) {
+	if strings.ContainsFunc(address, strange) {
+		return "", errors.New("the address of Vault is not usable: want https://HOST:PORT")
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("the address of Vault is not usable: want https://HOST:PORT")
@@ -80,6 +95,13 @@ func NormalizeAddress(address string) (string, error) {
 		port = map[string]string{"http": "80", "https": "443"}[scheme]
 	}
 	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port) + strings.TrimRight(u.Path, "/"), nil
+}
+
+// strange reports whether c has no place in an address: nothing that a shell would obey may stand in one, since
+// vwrap shows lines to paste with it.
+func strange(c rune) bool {
+	fits := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune(".:/_-[]%@", c)
+	return !fits
 }
 
 // Loopback reports whether address is on this machine: a Unix socket, localhost, 127.0.0.0/8 or ::1, written as

@@ -24,6 +24,7 @@ type Sources func(o Orders) (map[string]envsource.Source, error)
 
 // Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command.
 func Serve(open Sources) int {
+	parent := os.Getppid()
 	pipes, err := openPipes()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vwrap: this command is vwrap's own: it is started by vwrap, not by hand")
@@ -47,6 +48,9 @@ func Serve(open Sources) int {
 	}
 	if !<-gate {
 		return 0 // dismissed, or the supervisor is dead: a dead supervisor launches nothing
+	}
+	if !proc.DieWithParent(parent) {
+		return 0
 	}
 	if o.Group != 0 {
 		_ = unix.Setpgid(0, o.Group)

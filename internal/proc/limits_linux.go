@@ -3,6 +3,7 @@ package proc
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,21 @@ func dieWithParent(attr *syscall.SysProcAttr) {
 	if os.Getpid() != 1 {
 		attr.Pdeathsig = syscall.SIGTERM
 	}
+}
+
+// DieWithParent has this process, and the program that it executes next from this goroutine, sent TERM when parent,
+// its parent, is gone; it reports false where that is so already. The setting is a thread's own, and of the threads
+// of a process the one that calls execve is the one that stays: what was set at the fork is lost where that is
+// another (prctl(2), execve(2)). The goroutine is locked to its thread by it.
+func DieWithParent(parent int) bool {
+	if parent == 1 {
+		return true // as dieWithParent has it
+	}
+	runtime.LockOSThread()
+	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) != nil {
+		return true
+	}
+	return os.Getppid() == parent
 }
 
 // Harden makes this process unreadable for others of its user and keeps it from dumping core. It undoes neither:
