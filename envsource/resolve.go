@@ -365,8 +365,13 @@ func each(n int, f func(i int)) {
 // Attempt calls f until it answers with anything but ErrUnavailable, or ctx ends; once where retry is false.
 // Backoff is exponential from 100 ms to 2 s with full jitter.
 func Attempt[T any](ctx context.Context, retry bool, f func() (T, error)) (T, error) {
+	var before error // why the last try failed: the end of ctx itself says nothing
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		answer, err := f()
+		if err != nil && ctx.Err() != nil && before != nil {
+			return answer, before
+		}
+		before = err
 		if err == nil || !retry || !errors.Is(err, ErrUnavailable) {
 			return answer, err
 		}

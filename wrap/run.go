@@ -420,7 +420,7 @@ func (r *loop) executed(err error) error {
 		var errno syscall.Errno
 		errors.As(err, &errno)
 		r.status = courier.ExecStatus(errno)
-		return fmt.Errorf("the command cannot be executed: %w", err)
+		return err
 	}
 	old := r.child
 	r.child, r.next = r.next, nil
@@ -429,7 +429,7 @@ func (r *loop) executed(err error) error {
 		old.values.Forget()
 	}
 	if err != nil {
-		r.retry(fmt.Sprintf("the command cannot be executed: %v", err))
+		r.retry(err.Error())
 		return nil
 	}
 	r.phase, r.alive, r.failures = quiet, true, 0

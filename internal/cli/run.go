@@ -52,11 +52,26 @@ func (i *invocation) checkCommand(c *cli.Context) error {
 			return fmt.Errorf("%q is no command of vwrap (did you mean \"vwrap %s\"?): to run a program of that name, write: %s -- %s",
 				stray[0], near, own, stray[0])
 		}
-		return fmt.Errorf("%q is no command of vwrap: to run it, write: %s -- %s", stray[0], own, strings.Join(stray, " "))
+		return fmt.Errorf("%q is no command of vwrap: to run it, write: %s -- %s", stray[0], own, shellLine(stray))
 	case len(i.command) == 0:
 		return errors.New("there is no command to run: write: vwrap [flags] -- CMD [ARG...] (vwrap --help says more)")
 	}
 	return nil
+}
+
+// shellLine writes argv so that a shell reads it back as it is.
+func shellLine(argv []string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_./:=@%+,-", c)
+	}
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		words[i] = word
+		if word == "" || strings.ContainsFunc(word, func(c rune) bool { return !plain(c) }) {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // load reads the vwrap.yaml that c means and lays its flags over it.

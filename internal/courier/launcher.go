@@ -89,6 +89,9 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.Argv) > 0 {
+		c.program = o.Argv[0]
+	}
 	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone || l.Terminal.Mode == proc.Shared
 	// In a goroutine: an environment larger than a pipe waits for the courier to read.
 	go func() {
@@ -148,6 +151,7 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 // Courier is a courier, and later the command that it became. Its methods are for one goroutine.
 type Courier struct {
 	errand   Errand
+	program  string // as it was named, for messages
 	process  *proc.Process
 	terminal proc.Terminal
 	alone    bool
@@ -165,7 +169,7 @@ func (c *Courier) PID() int { return c.process.PID() }
 // Reported gives the courier's report, once: also where it died without one.
 func (c *Courier) Reported() <-chan Report { return c.reported }
 
-// Executed tells, after Open, how that went: nil once the program runs, or the errno of execve.
+// Executed tells, after Open, how that went: nil once the program runs, or an ExecError.
 func (c *Courier) Executed() <-chan error { return c.executed }
 
 // Ended is closed when the process has ended; Status tells how.
@@ -210,7 +214,7 @@ func (c *Courier) listen(epoch int) {
 	c.reported <- r
 	m = message{}
 	if d.Decode(&m) == nil && m.Errno != 0 {
-		c.executed <- syscall.Errno(m.Errno)
+		c.executed <- ExecError(c.program, syscall.Errno(m.Errno))
 		return
 	}
 	c.executed <- nil

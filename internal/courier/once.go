@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/proc"
@@ -43,8 +44,9 @@ func Once(ctx context.Context, o Orders, open Sources, force bool, warn func(str
 			return StatusFailed, err
 		}
 	}
-	err = proc.Exec(file, o.Argv, result.Environ)
-	return StatusNotExecutable, fmt.Errorf("%s: %w", file, err)
+	var errno syscall.Errno
+	errors.As(proc.Exec(file, o.Argv, result.Environ), &errno)
+	return ExecStatus(errno), ExecError(o.Argv[0], errno)
 }
 
 func leases(hs []envsource.Holding) (leased []envsource.Holding) {

@@ -79,6 +79,14 @@ func ExecStatus(errno syscall.Errno) int {
 	return StatusNotExecutable
 }
 
+// ExecError says that the program could not be executed; it wraps errno.
+func ExecError(program string, errno syscall.Errno) error {
+	if errno == unix.ENOENT { // the file was there a moment ago: what is missing is what its first line names
+		return fmt.Errorf("%s: cannot be executed: it, or the interpreter that it names, is not there: %w", program, errno)
+	}
+	return fmt.Errorf("%s: cannot be executed: %w", program, errno)
+}
+
 // pipes are a courier's lines to the supervisor.
 type pipes struct {
 	orders, report, gate, seal, carry *os.File
