@@ -226,7 +226,7 @@ func (c *Courier) watch() {
 		select {
 		case s := <-c.process.Stops():
 			if s != unix.SIGSTOP { // that is somebody's own doing: not the terminal's
-				c.terminal.Suspend(c.process)
+				c.terminal.Suspend(c.process, s)
 			}
 		case <-c.process.Ended():
 			c.terminal.Take(c.process.PID(), c.process.Status().Signal != 0)

@@ -111,8 +111,15 @@ func (t Terminal) setForeground(group int) {
 // Suspend is what Ctrl-Z in the command means for vwrap, which the shell sees: it takes the terminal, stops its
 // own group too, and, when it is continued, gives the terminal back (where it was continued in the foreground) and
 // continues the command. In an orphaned group nothing can be stopped: the command is continued at once.
-func (t Terminal) Suspend(p *Process) {
+// Where the command stopped because it wanted the terminal (TTIN, TTOU) and the shell has brought vwrap to the
+// foreground meanwhile, it gets it.
+func (t Terminal) Suspend(p *Process, by unix.Signal) {
 	if !t.own() {
+		return
+	}
+	if (by == unix.SIGTTIN || by == unix.SIGTTOU) && t.foreground() == t.group {
+		t.Give(p.PID())
+		_ = p.Signal(unix.SIGCONT, false)
 		return
 	}
 	modes, _ := unix.IoctlGetTermios(t.fd, unix.TCGETS)
