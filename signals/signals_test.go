@@ -3,8 +3,11 @@ package signals
 import (
 	"errors"
 	"os"
+	"os/signal"
+	"slices"
 	"testing"
-	"time"
+
+	"go.uber.org/goleak"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,12 +15,13 @@ import (
 func TestParse(t *testing.T) {
 	for text, want := range map[string]unix.Signal{
 		"TERM": unix.SIGTERM, "SIGTERM": unix.SIGTERM, "term": unix.SIGTERM, "sigHup": unix.SIGHUP, "15": unix.SIGTERM, "usr2": unix.SIGUSR2, "34": 34,
+		"IOT": unix.SIGABRT, "SIGRTMIN": 34, "rtmin+3": 37, "SIGRTMAX-14": 50, "RTMAX": 64, "RTMIN+30": 64, "RTMAX-30": 34,
 	} {
 		if got, err := Parse(text); err != nil || got != want {
 			t.Errorf("Parse(%q) = %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "TREM", "0", "-1", "65", "SIG", "TERM "} {
+	for _, text := range []string{"", "TREM", "0", "-1", "65", "SIG", "TERM ", "RTMIN+", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMAX-", "RTMIN+-1", "RTMIN3"} {
 		if got, err := Parse(text); !errors.Is(err, ErrUnknown) {
 			t.Errorf("Parse(%q) = %v, %v", text, got, err)
 		}
@@ -25,27 +29,130 @@ func TestParse(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	for s, want := range map[unix.Signal]string{unix.SIGTERM: "TERM", unix.SIGUSR1: "USR1", 40: "40"} {
+	for s, want := range map[unix.Signal]string{unix.SIGTERM: "TERM", unix.SIGUSR1: "USR1", 34: "RTMIN", 49: "RTMIN+15", 50: "RTMAX-14", 64: "RTMAX", 33: "33"} {
 		if got := Name(s); got != want {
 			t.Errorf("Name(%d) = %s", s, got)
 		}
 	}
 }
 
-func TestNotifyPassesSignalsOn(t *testing.T) {
-	c := make(chan os.Signal, 1)
-	defer Notify(c)()
-	for _, want := range passed {
-		if err := unix.Kill(os.Getpid(), want.(unix.Signal)); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case got := <-c:
-			if got != want {
-				t.Errorf("got %v, want %v", got, want)
-			}
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%v did not come", want)
+func TestEveryNameIsRead(t *testing.T) {
+	for s := unix.Signal(1); s <= last; s++ {
+		if got, err := Parse(Name(s)); err != nil || got != s {
+			t.Errorf("Parse(%q) = %v, %v", Name(s), got, err)
 		}
 	}
+}
+
+func TestRewrites(t *testing.T) {
+	r := Rewrites{}
+	for _, text := range []string{"15:3", "USR1:SIGUSR2", "hup:0", "RTMIN:RTMIN+1"} {
+		if err := r.ParseRewrite(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for from, want := range map[unix.Signal]unix.Signal{
+		unix.SIGTERM: unix.SIGQUIT, unix.SIGUSR1: unix.SIGUSR2, unix.SIGHUP: 0, 34: 35, unix.SIGINT: unix.SIGINT,
+	} {
+		if got := r.Of(from); got != want {
+			t.Errorf("%v is passed on as %v, want %v", from, got, want)
+		}
+	}
+	for _, text := range []string{"", "15", ":", "15:", ":3", "0:3", "9:3", "CHLD:3", "foo:3", "15:65", "15:3:1"} {
+		if err := (Rewrites{}).ParseRewrite(text); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+// Each signal comes, real-time ones as often as they are sent.
+func TestInboxReceivesEverySignal(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreAnyFunction("os/signal.loop"))
+	i := Listen(false)
+	defer i.Close()
+	send := func(s unix.Signal) {
+		t.Helper()
+		if err := unix.Kill(os.Getpid(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for s := unix.Signal(1); s <= last; s++ {
+		if !Passed(s) || signal.Ignored(s) {
+			continue
+		}
+		send(s)
+		if got := <-i.C; got != s {
+			t.Errorf("got %v, want %v", got, s)
+		}
+	}
+	if last < realtime {
+		return
+	}
+	want := map[unix.Signal]int{}
+	got := map[unix.Signal]int{}
+	for n := range 1000 {
+		s := realtime + unix.Signal(n%(last-realtime+1))
+		send(s)
+		want[s]++
+	}
+	for range 1000 {
+		got[<-i.C]++
+	}
+	for s, n := range want {
+		if got[s] != n {
+			t.Errorf("%s came %d times, was sent %d times", Name(s), got[s], n)
+		}
+	}
+}
+
+// What comes again before it is taken is one, and nothing waits on the one that takes.
+func TestInboxMergesStandardSignals(t *testing.T) {
+	standard, taken := make(chan os.Signal), make(chan unix.Signal)
+	i := &Inbox{C: taken, standard: make(chan os.Signal), realtime: &queue{c: make(chan unix.Signal)}, closed: make(chan struct{}), done: make(chan struct{})}
+	i.standard = standard
+	go i.collect(taken)
+	for range 3 {
+		standard <- unix.SIGHUP
+		standard <- unix.SIGUSR1
+		i.realtime.c <- 40
+	}
+	var got []unix.Signal
+	for range 5 {
+		got = append(got, <-i.C)
+	}
+	if want := []unix.Signal{unix.SIGHUP, unix.SIGUSR1, 40, 40, 40}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	close(i.closed)
+	<-i.done
+}
+
+func TestInboxLeavesWhatStopsASharedGroup(t *testing.T) {
+	i := Listen(true)
+	defer i.Close()
+	for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
+		if !FromTerminal(s) || !Stops(s) {
+			t.Errorf("%v is the terminal's and stops", s)
+		}
+	}
+	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-i.C; got != unix.SIGWINCH {
+		t.Errorf("got %v", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"TERM", "15:3", "RTMIN+3", "RTMAX-1", "-1", "SIGSIG"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if s, err := Parse(text); err == nil {
+			if again, err := Parse(Name(s)); err != nil || again != s {
+				t.Errorf("Parse(%q) = %v, whose name %q is %v", text, s, Name(s), again)
+			}
+		}
+		_ = Rewrites{}.ParseRewrite(text)
+	})
 }

@@ -1,0 +1,122 @@
+//go:build linux && (amd64 || arm64)
+
+package signals
+
+import (
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// os/signal cannot do what real-time signals are for: it merges those that come while one waits to be received, and
+// the first of them (34) it cannot receive at all. So they have a handler of their own: it writes the signal's
+// number into a pipe, which is all that it does and all that a handler may (signal-safety(7)).
+
+// pipe is the descriptor that the handler writes to.
+var pipe int32
+
+// handle is the handler. The kernel calls it, on the stack that Go keeps for signals.
+func handle() //nolint:unused // by handlerPC
+
+// handlerPC is the address of handle.
+func handlerPC() uintptr
+
+// queue is the pipe, and what comes out of it.
+type queue struct {
+	c      chan unix.Signal
+	others []os.Signal // that os/signal has to receive: none here
+
+	r      *os.File
+	closed chan struct{}
+	done   sync.WaitGroup
+	before [last + 1]action
+}
+
+func openQueue() *queue {
+	q := &queue{c: make(chan unix.Signal), closed: make(chan struct{})}
+	var fds [2]int
+	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
+		return q // no descriptor is left: then nothing else will work either
+	}
+	q.r, pipe = os.NewFile(uintptr(fds[0]), "real-time signals"), int32(fds[1])
+	own := actionOf(realtime + 1) // Go's own, for its flags, its mask, and its way back from a handler
+	own.handler = handlerPC()
+	for s := unix.Signal(realtime); s <= last; s++ {
+		q.before[s] = own.install(s)
+	}
+	q.done.Add(1)
+	go q.read()
+	return q
+}
+
+func (q *queue) read() {
+	defer q.done.Done()
+	buffer := make([]byte, 4096)
+	for {
+		n, err := q.r.Read(buffer)
+		for _, s := range buffer[:max(n, 0)] {
+			select {
+			case q.c <- unix.Signal(s):
+			case <-q.closed:
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (q *queue) close() {
+	close(q.closed)
+	if q.r == nil {
+		return
+	}
+	for s := unix.Signal(realtime); s <= last; s++ {
+		q.before[s].install(s)
+	}
+	_ = q.r.Close()
+	q.done.Wait()
+	_ = unix.Close(int(pipe))
+}
+
+// action is the kernel's struct sigaction (rt_sigaction(2)); it is the same on these architectures.
+type action struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+// actionOf is the action for s; a failure, which there is none for a valid signal, leaves it zero: the default.
+func actionOf(s unix.Signal) (a action) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a.mask), 0, 0)
+	return a
+}
+
+// install makes a the action for s, and returns the one before.
+func (a action) install(s unix.Signal) (before action) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&a)), uintptr(unsafe.Pointer(&before)), unsafe.Sizeof(a.mask), 0, 0)
+	return before
+}
+
+// stopOthers sends s to the process group, but not to this process: what a process ignores is dropped when it is
+// sent. One that came to it besides what stopThread sends would stop it again, after it was continued.
+func stopOthers(s unix.Signal) {
+	syscall.ForkLock.Lock() // a child must not begin with s ignored
+	defer syscall.ForkLock.Unlock()
+	const ignore = 1 // SIG_IGN
+	before := action{handler: ignore}.install(s)
+	_ = unix.Kill(0, s)
+	before.install(s)
+}
+
+// byDefault makes the default action that for s, and returns what undoes it. signal.Reset does not: it leaves Go's
+// handler in place, which ignores what stops a process and answers QUIT with a stack trace.
+func byDefault(s unix.Signal) (undo func()) {
+	before := action{}.install(s)
+	return func() { before.install(s) }
+}
