@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/courier"
-	"github.com/vwrap/vwrap/signals"
+	"github.com/vwrap/vwrap/internal/proc"
 )
 
 // noticed: the keeper cannot keep something as it is.
@@ -36,18 +34,7 @@ func (r *loop) expired(n envsource.Notice) {
 		return
 	}
 	r.Log.Error(fmt.Sprintf("%s: %s and it could not be replaced: stopping the command (rotation.on_expiry is stop)", r.names(n.Key), n.Reason))
-	r.end(StatusFailed)
-}
-
-// end stops the command, and vwrap with status when it has ended.
-func (r *loop) end(status int) {
-	r.ending, r.status = true, status
-	switch {
-	case !r.alive:
-		r.done = true
-	case r.phase != stopping:
-		r.stop()
-	}
+	r.end(proc.Status{Code: StatusFailed})
 }
 
 // settle sets the time of the next rotation, where one is pending and nothing else is under way: after the settle
@@ -144,10 +131,10 @@ func (r *loop) rotate() error {
 		return r.launch(courier.Probe, unsure...)
 	case action == Exit:
 		r.Log.Info(fmt.Sprintf("stopping the command and exiting with %d: %s", StatusRotate, r.reasons()))
-		r.end(StatusRotate)
+		r.end(proc.Status{Code: StatusRotate})
 	case stopsFirst:
 		r.Log.Info("restarting the command: " + r.reasons())
-		r.stop()
+		r.stop(r.StopSignal)
 	case action == Restart:
 		return r.launch(courier.Launch, r.due()...)
 	default:
@@ -175,42 +162,6 @@ func (r *loop) names(key string) string {
 		}
 	}
 	return key
-}
-
-// signalled: vwrap was sent s.
-func (r *loop) signalled(s unix.Signal) {
-	switch {
-	case !r.alive && r.phase != opening && signals.Ends(s):
-		r.end(128 + int(s))
-	case !r.alive:
-		r.saved = append(r.saved, s)
-	default:
-		r.pass(s)
-	}
-}
-
-// pass gives s to the running command. TERM, and what else ends programs while a rotation stops the command, is a
-// stop: no rotation is begun or finished any more, and the stop grace runs. A second one is KILL.
-func (r *loop) pass(s unix.Signal) {
-	stop := s == unix.SIGTERM || r.phase == stopping && signals.Ends(s)
-	switch {
-	case r.ending && (s == unix.SIGTERM || s == unix.SIGINT):
-		r.Log.Warn(fmt.Sprintf("a second %s: killing the command", signals.Name(s)))
-		r.signal(unix.SIGKILL)
-	case stop && r.phase == stopping:
-		r.ending = true
-		if s != r.StopSignal {
-			r.signal(s)
-		}
-	case stop:
-		r.ending, r.phase = true, stopping
-		r.signal(s)
-		r.kill.Reset(r.StopGrace)
-	case r.Shared && (s == unix.SIGINT || s == unix.SIGQUIT || s == unix.SIGWINCH):
-		// The terminal has sent it to the command too.
-	default:
-		r.signal(s)
-	}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,7 +27,10 @@ type Generation interface {
 	Open()
 	Dismiss()
 	Signal(s unix.Signal) error
-	Forget() // nothing will start from this generation any more
+	Stop(s unix.Signal) error // Signal, with one that asks the command to end
+	Drain() <-chan struct{}   // once it has ended: closed when all that descends from it has, too
+	Kill()                    // it, and all that descends from it
+	Forget()                  // nothing will start from this generation any more
 }
 
 // Launcher sends a courier out; from is the generation to start from, nil at the first start.
@@ -77,49 +79,56 @@ type loop struct {
 	launcher Launcher
 	keeper   Keeper
 
-	phase    phase
-	count    uint64  // generations so far
-	child    *member // whose program runs, or ran last
-	next     *member // on an errand, or at the gate
-	alive    bool    // child's program runs
-	pending  map[string]envsource.Notice
-	begin    *time.Timer // of the rotation that settles, or of the retry
-	kill     *time.Timer // the end of the stop grace
-	released <-chan struct{}
-	failures int
-	saved    []unix.Signal // came while no program ran
-	looked   bool          // a probe has found that what is pending can be done
-	ending   bool          // vwrap was told to end, or has decided to
-	status   int           // that vwrap's own decision means; -1: the command's own
-	said     map[string]bool
-	done     bool
+	cancelled <-chan struct{} // Run's context; nil once it was
+	phase     phase
+	count     uint64  // generations so far
+	child     *member // whose program runs, or ran last
+	next      *member // on an errand, or at the gate
+	alive     bool    // child's program runs
+	pending   map[string]envsource.Notice
+	begin     *time.Timer     // of the rotation that settles, or of the retry
+	kill      *time.Timer     // the end of the stop grace
+	killed    bool            // it has passed
+	drained   <-chan struct{} // of a command that has ended and left processes behind
+	released  <-chan struct{}
+	failures  int
+	saved     []unix.Signal // came while no program ran
+	looked    bool          // a probe has found that what is pending can be done
+	ending    bool          // vwrap was told to end, or has decided to
+	status    *proc.Status  // that vwrap's own decision means; nil: the command's own
+	said      map[string]bool
+	done      bool
 }
 
-// Run launches the first generation and goes on until the command ends for good. It returns vwrap's exit status:
-// the command's own, 128+N where a signal ended it or vwrap, or one of vwrap's own. The error is what to tell the
-// user in the last case, a line each. Couriers that are out when Run returns have been dismissed, and what they
-// held was given to the keeper.
-func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan os.Signal, p Policy) (int, error) {
+// Run launches the first generation and goes on until the command ends for good. It returns how vwrap has ended: as
+// the command has, by the signal that ended vwrap while none ran, or with a code of vwrap's own. The error is what to
+// tell the user in the last case, a line each. Couriers that are out when Run returns have been dismissed, and what
+// they held was given to the keeper.
+func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan unix.Signal, p Policy) (proc.Status, error) {
 	r := &loop{
-		Policy: p, launcher: l, keeper: k, status: -1, said: map[string]bool{},
+		Policy: p, launcher: l, keeper: k, said: map[string]bool{},
 		pending: map[string]envsource.Notice{},
 		begin:   stoppedTimer(), kill: stoppedTimer(),
 	}
 	defer r.begin.Stop()
 	defer r.kill.Stop()
+	r.cancelled = ctx.Done()
+	for _, s := range p.Saved {
+		r.save(s)
+	}
 	err := r.launch(courier.Launch)
 	for err == nil && !r.done {
-		err = r.step(ctx, sigs)
+		err = r.step(sigs)
 	}
 	r.farewell()
-	if err != nil {
-		return max(r.status, 0), err
+	if r.status != nil {
+		return *r.status, err
 	}
-	if r.status >= 0 {
-		return r.status, nil
-	}
-	return r.child.Status().Exit(), nil
+	return r.child.Status(), err
 }
+
+// exits has Run return code.
+func (r *loop) exits(code int) { r.status = &proc.Status{Code: code} }
 
 func stoppedTimer() *time.Timer {
 	t := time.NewTimer(time.Hour)
@@ -128,7 +137,7 @@ func stoppedTimer() *time.Timer {
 }
 
 // step waits for one thing to happen and does what it means.
-func (r *loop) step(ctx context.Context, sigs <-chan os.Signal) error {
+func (r *loop) step(sigs <-chan unix.Signal) error {
 	var reported <-chan courier.Report
 	var executed <-chan error
 	var ended <-chan struct{}
@@ -142,10 +151,11 @@ func (r *loop) step(ctx context.Context, sigs <-chan os.Signal) error {
 		ended = r.child.Ended()
 	}
 	select {
-	case <-ctx.Done():
+	case <-r.cancelled:
+		r.cancelled = nil
 		r.signalled(unix.SIGTERM)
 	case s := <-sigs:
-		r.signalled(s.(syscall.Signal))
+		r.signalled(s)
 	case n := <-r.keeper.Notices():
 		r.noticed(n)
 	case report := <-reported:
@@ -154,14 +164,15 @@ func (r *loop) step(ctx context.Context, sigs <-chan os.Signal) error {
 		return r.executed(err)
 	case <-ended:
 		return r.ended()
+	case <-r.drained:
+		return r.over()
 	case <-r.released:
 		r.released = nil
 		return r.launch(courier.Launch, r.due()...)
 	case <-r.begin.C:
 		return r.rotate()
 	case <-r.kill.C:
-		r.Log.Warn(fmt.Sprintf("the command has not ended within %s: killing it", r.StopGrace))
-		r.signal(unix.SIGKILL)
+		return r.graceOver()
 	}
 	return nil
 }
@@ -175,7 +186,7 @@ func (r *loop) launch(e courier.Errand, due ...string) error {
 	g, err := r.launcher.Launch(courier.Task{Errand: e, Due: due, Strict: !r.alive}, from)
 	if err != nil {
 		if r.child == nil {
-			r.status = StatusFailed
+			r.exits(StatusFailed)
 			return err
 		}
 		r.retry(err.Error())
@@ -226,7 +237,7 @@ func (r *loop) merge(fresh []envsource.Holding) map[string]envsource.Holding {
 func (r *loop) failed(report courier.Report) error {
 	r.discard(report.Holdings)
 	if r.child == nil {
-		r.status = report.Status
+		r.exits(report.Status)
 		return errors.New(strings.Join(report.Errors, "\n"))
 	}
 	if report.Outage != "" {
@@ -355,7 +366,7 @@ func (r *loop) prepared(report courier.Report) error {
 	case r.alive:
 		r.keeper.Hold(r.next.n, values(r.next.held))
 		r.Log.Info(fmt.Sprintf("restarting the command: new %s", r.changes(report.Holdings)))
-		r.stop()
+		r.stop(r.StopSignal)
 	default:
 		r.keeper.Hold(r.next.n, values(r.next.held))
 		r.open()
@@ -387,24 +398,11 @@ func (r *loop) refreshed(action Action, report courier.Report) {
 	r.phase = quiet
 	if action == Signal {
 		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Signal), names))
-		r.signal(r.Signal)
+		r.failing(r.child.Signal(r.Signal))
 	} else {
 		r.Log.Info(fmt.Sprintf("new %s: the command is left alone", names))
 	}
 	r.again(report)
-}
-
-// stop asks the command to end.
-func (r *loop) stop() {
-	r.phase = stopping
-	r.signal(r.StopSignal)
-	r.kill.Reset(r.StopGrace)
-}
-
-func (r *loop) signal(s unix.Signal) {
-	if err := r.child.Signal(s); err != nil {
-		r.Log.Warn(err.Error())
-	}
 }
 
 // open lets the courier become the command.
@@ -419,7 +417,7 @@ func (r *loop) executed(err error) error {
 		r.discard(nil)
 		var errno syscall.Errno
 		errors.As(err, &errno)
-		r.status = courier.ExecStatus(errno)
+		r.exits(courier.ExecStatus(errno))
 		return err
 	}
 	old := r.child
@@ -432,21 +430,22 @@ func (r *loop) executed(err error) error {
 		r.retry(err.Error())
 		return nil
 	}
-	r.phase, r.alive, r.failures = quiet, true, 0
+	r.phase, r.alive, r.killed, r.failures = quiet, true, false, 0
 	clear(r.said)
 	r.Log.Debug(fmt.Sprintf("generation %d runs", r.child.n))
-	for _, s := range r.saved {
-		r.pass(s)
-	}
+	saved := r.saved
 	r.saved = nil
+	for _, s := range saved {
+		r.signalled(s)
+	}
 	r.settle()
 	return nil
 }
 
-// ended: the command's process is gone.
-func (r *loop) ended() error {
+// over: the command has ended, and what it left behind too, where that was waited for.
+func (r *loop) over() error {
 	r.kill.Stop()
-	r.alive = false
+	r.drained = nil
 	switch {
 	case r.ending || r.phase != stopping:
 		r.done = true

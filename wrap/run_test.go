@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +31,9 @@ type world struct {
 	exec   error                                  // what the next exec says
 	gens   []*gen
 	notice chan envsource.Notice
-	slow   bool // couriers report when told to
+	slow   bool          // couriers report when told to
+	left   chan struct{} // is closed when what a command left behind is gone; nil: nothing is left
+	dies   bool          // what is left dies of KILL
 }
 
 func (w *world) did(format string, args ...any) {
@@ -112,6 +113,25 @@ func (g *gen) Signal(s unix.Signal) error {
 	return nil
 }
 
+func (g *gen) Stop(s unix.Signal) error { return g.Signal(s) }
+
+func (g *gen) Kill() {
+	g.w.did("kill %d", g.n)
+	g.end(proc.Status{Signal: unix.SIGKILL})
+	if g.w.dies {
+		close(g.w.left)
+	}
+}
+
+// Drain: nothing is left, unless the world's left says so.
+func (g *gen) Drain() <-chan struct{} {
+	if g.w.left == nil {
+		return closed()
+	}
+	g.w.did("drain %d", g.n)
+	return g.w.left
+}
+
 func (g *gen) end(s proc.Status) {
 	select {
 	case <-g.ended:
@@ -182,9 +202,9 @@ func reports(hs ...envsource.Holding) func(courier.Task) courier.Report {
 // running is a wrapped command in a bubble.
 type running struct {
 	*world
-	sigs   chan os.Signal
+	sigs   chan unix.Signal
 	result chan struct{}
-	status int
+	status proc.Status
 	err    error
 	stop   context.CancelFunc
 }
@@ -203,7 +223,7 @@ func wrapped(t *testing.T, p Policy, body func(t *testing.T, r *running)) {
 		p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 		w := &world{t: t, notice: make(chan envsource.Notice), report: reports(kv("1"), db("a"))}
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &running{world: w, sigs: make(chan os.Signal, 8), result: make(chan struct{}), stop: cancel}
+		r := &running{world: w, sigs: make(chan unix.Signal, 8), result: make(chan struct{}), stop: cancel}
 		go func() {
 			defer close(r.result)
 			r.status, r.err = Run(ctx, w, w, r.sigs, p)
@@ -231,8 +251,8 @@ func (r *running) want(lines ...string) {
 func (r *running) exits(status int) {
 	r.t.Helper()
 	<-r.result
-	if r.status != status {
-		r.t.Errorf("status %d (%v), want %d", r.status, r.err, status)
+	if got := r.status.Exit(); got != status {
+		r.t.Errorf("status %d (%v), want %d", got, r.err, status)
 	}
 }
 
@@ -438,7 +458,7 @@ func TestACommandThatDoesNotEndIsKilled(t *testing.T) {
 		pause(8 * time.Second)
 		r.want("launch [db]", "hold 2 [db=b kv=1]", "SIGTERM to 1")
 		pause(2 * time.Second)
-		r.want("SIGKILL to 1", "open 2", "drop 1")
+		r.want("kill 1", "open 2", "drop 1")
 	})
 }
 
@@ -487,7 +507,7 @@ func TestAStartThatFails(t *testing.T) {
 			return courier.Report{Errors: []string{"A: nothing", "B: denied"}, Status: 125, Holdings: []envsource.Holding{db("a")}}
 		}}
 		status, err := Run(t.Context(), w, w, nil, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-		if status != 125 || err == nil || err.Error() != "A: nothing\nB: denied" {
+		if status.Exit() != 125 || err == nil || err.Error() != "A: nothing\nB: denied" {
 			t.Errorf("%d, %v", status, err)
 		}
 		if want := []string{"launch []", "hold 1 [db=a]", "drop 1", "dismiss 1"}; !slices.Equal(w.log, want) {
@@ -501,7 +521,7 @@ func TestAnExecThatFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{t: t, notice: make(chan envsource.Notice), report: reports(db("a")), exec: errno}
 			status, err := Run(t.Context(), w, w, nil, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-			if status != want || !errors.Is(err, errno) {
+			if status.Exit() != want || !errors.Is(err, errno) {
 				t.Errorf("%v: %d, %v, want %d", errno, status, err, want)
 			}
 		})
@@ -548,7 +568,7 @@ func TestASecondTermKills(t *testing.T) {
 		r.sigs <- unix.SIGTERM
 		r.want("SIGTERM to 1")
 		r.sigs <- unix.SIGTERM
-		r.want("SIGKILL to 1")
+		r.want("kill 1")
 		r.exits(137)
 	})
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
@@ -556,7 +576,7 @@ func TestASecondTermKills(t *testing.T) {
 		r.gens[0].obeys = false
 		r.sigs <- unix.SIGTERM
 		pause(8 * time.Second)
-		r.want("SIGTERM to 1", "SIGKILL to 1")
+		r.want("SIGTERM to 1", "kill 1")
 	})
 }
 
@@ -581,11 +601,11 @@ func TestAStopCancelsARotation(t *testing.T) {
 func TestSignalsBetweenCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, notice: make(chan envsource.Notice), slow: true}
-		sigs := make(chan os.Signal, 2)
+		sigs := make(chan unix.Signal, 2)
 		done := make(chan int)
 		go func() {
 			status, _ := Run(t.Context(), w, w, sigs, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-			done <- status
+			done <- status.Exit()
 		}()
 		synctest.Wait()
 		sigs <- unix.SIGHUP
@@ -601,11 +621,11 @@ func TestSignalsBetweenCommands(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, notice: make(chan envsource.Notice), slow: true}
-		sigs := make(chan os.Signal, 2)
+		sigs := make(chan unix.Signal, 2)
 		done := make(chan int)
 		go func() {
 			status, _ := Run(t.Context(), w, w, sigs, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
-			done <- status
+			done <- status.Exit()
 		}()
 		sigs <- unix.SIGUSR1
 		synctest.Wait()

@@ -12,10 +12,12 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
+	"github.com/vwrap/vwrap/signals"
 )
 
 // Main runs vwrap with argv (argv[0] included) and returns its exit status.
@@ -25,17 +27,25 @@ func Main(argv []string) int {
 	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
-	if launches(own, command) {
-		proc.CloseInherited()
-		spawner := proc.NewSpawner()
-		defer spawner.Close()
-		i.launcher = &courier.Launcher{Self: self(), Spawner: spawner}
+	status := i.do(own)
+	if i.dieOf != 0 {
+		signals.DieOf(i.dieOf)
+	}
+	return status
+}
+
+// do parses own and does it.
+func (i *invocation) do(own []string) int {
+	if launches(own, i.command) {
+		proc.CloseInherited(3)
+		children := proc.NewChildren()
+		defer children.Close()
+		i.launcher = &courier.Launcher{Self: self(), Children: children}
 		i.launcher.Prepare()
 		defer i.launcher.Close()
 	}
-	app := newApp(i)
-	if err := app.Run(own); err != nil {
-		complain(os.Stderr, plain(err))
+	if err := newApp(i).Run(own); err != nil {
+		complain(proc.Undisturbed(os.Stderr), plain(err))
 		return cmp.Or(i.status, courier.StatusFailed)
 	}
 	return i.status
@@ -46,15 +56,19 @@ type invocation struct {
 	command []string // after the first "--": the command's exact argv
 	dashes  bool     // there was a "--"
 	status  int
+	dieOf   unix.Signal // that ended the command, so that vwrap is to end by it too
 
 	launcher *courier.Launcher // where a command is to be supervised; its first courier comes up meanwhile
 }
 
-// launches reports whether this command line is one that sends couriers, as far as can be told before it is
-// parsed.
+// launches reports whether this command line is one that sends couriers, which need nothing but their orders, as far
+// as can be told before it is parsed.
 func launches(own, command []string) bool {
-	once := slices.ContainsFunc(own, func(arg string) bool { return strings.HasPrefix(strings.TrimLeft(arg, "-"), "once") })
-	return len(command) > 0 && !once
+	other := slices.ContainsFunc(own, func(arg string) bool {
+		name := strings.TrimLeft(arg, "-")
+		return strings.HasPrefix(name, "once") || strings.HasPrefix(name, "preserve-fds")
+	})
+	return len(command) > 0 && !other && os.Getenv("VWRAP_ONCE") == "" && os.Getenv("VWRAP_PRESERVE_FDS") == ""
 }
 
 // split cuts argv at the first "--". What follows is the command's, and no flag parser ever sees it.

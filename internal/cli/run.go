@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
 	"github.com/vwrap/vwrap/signals"
 )
@@ -30,7 +32,11 @@ func (i *invocation) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	i.status, err = s.run(i.launcher)
+	status, terminal, err := s.run(i.launcher)
+	i.status = status.Exit()
+	if terminal.Mode != proc.OwnGroup && (status.Signal == unix.SIGINT || status.Signal == unix.SIGQUIT) {
+		i.dieOf = status.Signal // else a loop of the shell's would go on
+	}
 	return err
 }
 
@@ -261,7 +267,7 @@ func withoutCredentials(environ, preserve []string) (kept []string) {
 }
 
 // parseSignals finds the two signals that conf names.
-func parseSignals(conf config.Config) (rotate, stop unixSignal, err error) {
+func parseSignals(conf config.Config) (rotate, stop unix.Signal, err error) {
 	rotate, err = signals.Parse(conf.Rotation.Signal)
 	if err != nil {
 		return 0, 0, fmt.Errorf("rotation.signal: %w", err)
@@ -270,4 +276,18 @@ func parseSignals(conf config.Config) (rotate, stop unixSignal, err error) {
 		return 0, 0, fmt.Errorf("rotation.stop_signal: %w", err)
 	}
 	return rotate, stop, nil
+}
+
+// parseRewrites reads what --signal-rewrite was given: FROM:TO, in its variable also several with commas between.
+func parseRewrites(texts []string) (signals.Rewrites, error) {
+	rewrites := signals.Rewrites{}
+	var errs []error
+	for _, text := range texts {
+		for one := range strings.SplitSeq(text, ",") {
+			if err := rewrites.ParseRewrite(strings.TrimSpace(one)); err != nil {
+				errs = append(errs, fmt.Errorf("--signal-rewrite %s: %w", one, err))
+			}
+		}
+	}
+	return rewrites, errors.Join(errs...)
 }

@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/dotenv"
@@ -24,8 +24,6 @@ import (
 	"github.com/vwrap/vwrap/signals"
 	"github.com/vwrap/vwrap/wrap"
 )
-
-type unixSignal = syscall.Signal
 
 // sources opens what a courier reads from.
 func sources(o courier.Orders) (map[string]envsource.Source, error) {
@@ -69,6 +67,8 @@ type session struct {
 	once    once
 	timeout time.Duration // of the start
 	revoke  bool
+	alone   bool  // signals go to the command alone
+	fds     []int // the user's, that the command gets
 	log     *slog.Logger
 }
 
@@ -82,7 +82,8 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	}
 	s := &session{
 		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"),
-		log: newLog(os.Stderr, c.String("log-format"), level),
+		alone: c.Bool("signal-child-only"),
+		log:   newLog(proc.Undisturbed(os.Stderr), c.String("log-format"), level),
 	}
 	if o, ok := c.Generic("once").(*once); ok {
 		s.once = *o
@@ -93,8 +94,8 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	s.orders = courier.Orders{Input: s.input, Argv: argv, DigestKey: make([]byte, 32), Cores: c.Bool("allow-core-dumps")}
 	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)
 	addressErr := s.locate(c)
-	policyErr := s.decide()
-	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr)
+	policyErr := s.decide(c)
+	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr, s.preserve(c.Int("preserve-fds")))
 }
 
 // locate finds the server, and refuses to send credentials to one that nobody approved.
@@ -130,15 +131,29 @@ func (s *session) locate(c *cli.Context) error {
 	return err
 }
 
-// decide turns what conf says of rotation into a policy.
-func (s *session) decide() error {
+// preserve has the command get the n descriptors from 3 on, and no others.
+func (s *session) preserve(n int) (err error) {
+	if n < 0 {
+		return fmt.Errorf("--preserve-fds %d: want how many descriptors from 3 on the command is to get", n)
+	}
+	if s.fds, err = proc.Inherited(n); err != nil {
+		return fmt.Errorf("--preserve-fds %d: %w: it means the descriptors 3 to %d", n, err, 2+n)
+	}
+	proc.CloseInherited(3 + n)
+	return nil
+}
+
+// decide turns what conf and c say of rotations and signals into a policy.
+func (s *session) decide(c *cli.Context) error {
 	r := s.conf.Rotation
 	rotate, stop, err := parseSignals(s.conf)
+	rewrites, rewriteErr := parseRewrites(given(c, "signal-rewrite"))
 	s.policy = wrap.Policy{
 		ActionFor: s.actionFor, Signal: rotate, StopSignal: stop, StopGrace: r.StopGrace, Settle: r.Settle, Splay: r.Splay,
 		StopFirst: r.Order == "stop-first", StopOnExpiry: r.OnExpiry == "stop", Log: s.log,
+		Rewrites: rewrites, Drain: c.Bool("kill-stragglers") || os.Getpid() == 1,
 	}
-	return err
+	return errors.Join(err, rewriteErr)
 }
 
 // actionFor is the strongest action that the entries of vwrap.yaml for this read name; else the command's.
@@ -165,37 +180,43 @@ func (s *session) pollFor(h envsource.Holding) (poll time.Duration) {
 	return poll
 }
 
-// run runs the command and returns vwrap's exit status. l sends the couriers; nil where none was prepared.
-func (s *session) run(l *courier.Launcher) (int, error) {
+// run runs the command and returns how vwrap has ended, and the terminal that it ran on. l sends the couriers; nil
+// where none was prepared.
+func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) {
 	if err := proc.Harden(); err != nil {
 		s.log.Warn(err.Error())
 	}
-	sigs := make(chan os.Signal, 64)
-	defer signals.Notify(sigs)()
-	token, client, status, err := s.login(sigs)
-	if err != nil || status != 0 {
-		return status, err
+	terminal := proc.OpenTerminal()
+	inbox := signals.Listen(terminal.Mode == proc.Shared)
+	defer inbox.Close()
+	token, client, status, err := s.login(inbox)
+	if err != nil || status != (proc.Status{}) {
+		return status, terminal, err
 	}
 	if s.once.on {
-		return s.runOnce(client, token, sigs)
+		status, err := s.runOnce(client, token, inbox)
+		return status, terminal, err
 	}
-	if l == nil { // --once=false, or VWRAP_ONCE: nothing was prepared
-		spawner := proc.NewSpawner()
-		defer spawner.Close()
-		l = &courier.Launcher{Self: self(), Spawner: spawner}
+	if l == nil { // nothing was prepared
+		children := proc.NewChildren()
+		defer children.Close()
+		l = &courier.Launcher{Self: self(), Children: children, Preserve: s.fds}
 	}
-	return s.supervise(l, client, token, sigs)
+	l.Terminal = terminal
+	status, err = s.supervise(l, client, token, inbox)
+	return status, terminal, err
 }
 
-// login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it: then
-// the status is not 0.
-func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, error) {
+// login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it, and is
+// the status then; the others are left for the command.
+func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.Status, error) {
+	failed := proc.Status{Code: courier.StatusFailed}
 	if !s.plan.NeedsVault() {
-		return vault.Token{}, nil, 0, nil
+		return vault.Token{}, nil, proc.Status{}, nil
 	}
 	client, err := vault.NewClient(s.orders.Vault)
 	if err != nil {
-		return vault.Token{}, nil, courier.StatusFailed, err
+		return vault.Token{}, nil, failed, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
@@ -208,31 +229,38 @@ func (s *session) login(sigs chan os.Signal) (vault.Token, *vault.Client, int, e
 		token, err := envsource.Attempt(ctx, !s.plan.CanDoWithout(envsource.SourceVault), func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
 		done <- outcome{token, err}
 	}()
-	var kept []os.Signal
 	for {
 		select {
 		case o := <-done:
-			for _, sig := range kept {
-				sigs <- sig
-			}
 			if errors.Is(o.err, envsource.ErrUnavailable) && s.plan.CanDoWithout(envsource.SourceVault) {
 				s.orders.Outage = o.err.Error()
-				return o.token, nil, 0, nil
+				return o.token, nil, proc.Status{}, nil
 			}
 			if o.err != nil {
-				return o.token, nil, courier.StatusFailed, o.err
+				return o.token, nil, failed, o.err
 			}
 			client.SetToken(o.token.ID)
-			return o.token, client, 0, nil
-		case sig := <-sigs:
-			if number := sig.(syscall.Signal); signals.Ends(number) {
+			return o.token, client, proc.Status{}, nil
+		case sig := <-inbox.C:
+			if s.obey(sig) {
 				cancel()
 				<-done
-				return vault.Token{}, nil, 128 + int(number), nil
+				return vault.Token{}, nil, proc.Status{Signal: sig}, nil
 			}
-			kept = append(kept, sig)
 		}
 	}
+}
+
+// obey reports whether sig, which came while no command runs, ends vwrap. If not, it is kept for the command.
+func (s *session) obey(sig unix.Signal) bool {
+	if s.policy.Rewrites.Of(sig) == 0 {
+		return false
+	}
+	if signals.Ends(sig) {
+		return true
+	}
+	s.policy.Saved = append(s.policy.Saved, sig)
+	return false
 }
 
 // fetchTime is what a rotation is given for fetching, beside what the configuration gives it for the rest.
@@ -252,15 +280,17 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 }
 
 // supervise runs the command under a supervisor.
-func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vault.Token, sigs chan os.Signal) (int, error) {
-	terminal := proc.OpenTerminal()
-	s.policy.Shared = terminal.Mode == proc.Shared
-	if s.shellInTerminal(terminal) {
+func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
+	if err := proc.AdoptOrphans(); err != nil {
+		s.log.Warn(err.Error())
+	}
+	s.policy.Shared = l.Terminal.Mode == proc.Shared
+	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
 	}
-	l.Terminal, l.Orders, l.StartTimeout = terminal, s.orders, s.timeout
+	l.Alone, l.Orders, l.StartTimeout = s.alone, s.orders, s.timeout
 	if client == nil {
-		return wrap.Run(context.Background(), launcher{l}, idle{}, sigs, s.policy)
+		return wrap.Run(context.Background(), launcher{l}, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
 	l.Token = keeper.Token
@@ -270,7 +300,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 		defer close(kept)
 		keeper.Run(ctx)
 	}()
-	status, err := wrap.Run(ctx, launcher{l}, keeper, sigs, s.policy)
+	status, err := wrap.Run(ctx, launcher{l}, keeper, inbox.C, s.policy)
 	stop()
 	<-kept
 	s.letGo(keeper.Close)
@@ -284,19 +314,20 @@ func (s *session) letGo(f func(context.Context)) {
 	f(ctx)
 }
 
-// runOnce fetches and becomes the command.
-func (s *session) runOnce(client *vault.Client, token vault.Token, sigs <-chan os.Signal) (int, error) {
+// runOnce fetches and becomes the command. A signal that ends programs ends the fetch; execve gives the command the
+// others as they were.
+func (s *session) runOnce(client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
 	o := s.orders
 	o.Token, o.Errand, o.Patience, o.Retry = token.ID, courier.Launch, s.timeout, true
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	ended := make(chan int, 1)
-	go func() { // a signal that ends programs ends the fetch; execve gives the command the others as they were
+	ended := make(chan unix.Signal, 1)
+	go func() {
 		for {
 			select {
-			case sig := <-sigs:
-				if number := sig.(syscall.Signal); signals.Ends(number) {
-					ended <- 128 + int(number)
+			case sig := <-inbox.C:
+				if s.obey(sig) {
+					ended <- sig
 					cancel()
 					return
 				}
@@ -305,16 +336,16 @@ func (s *session) runOnce(client *vault.Client, token vault.Token, sigs <-chan o
 			}
 		}
 	}()
-	status, err := courier.Once(ctx, o, sources, s.once.force,
+	code, err := courier.Once(ctx, o, sources, s.once.force,
 		func(line string) { s.log.Warn(line) },
 		func(leased []envsource.Holding, own bool) {
 			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
 		})
 	select {
-	case interrupted := <-ended:
-		return interrupted, nil
+	case sig := <-ended:
+		return proc.Status{Signal: sig}, nil
 	default:
-		return status, err
+		return proc.Status{Code: code}, err
 	}
 }
 
@@ -338,7 +369,7 @@ func (s *session) releaseOnce(ctx context.Context, client *vault.Client, token v
 
 // shellInTerminal reports whether the command is a bare interactive shell that owns the terminal: restarting it
 // would take it from under its user's hands.
-func (s *session) shellInTerminal(t proc.Terminal) bool {
+func (s *session) shellInTerminal(t *proc.Terminal) bool {
 	shells := []string{"sh", "bash", "dash", "zsh", "fish", "ksh"}
 	return t.Mode == proc.Handoff && !s.conf.Rotation.ActionSet && len(s.orders.Argv) == 1 &&
 		slices.Contains(shells, filepath.Base(s.orders.Argv[0]))

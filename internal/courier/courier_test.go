@@ -62,8 +62,8 @@ type post struct {
 
 func newPost(t *testing.T, argv []string, vars ...string) post {
 	t.Helper()
-	p := post{t: t, dir: t.TempDir(), Launcher: &Launcher{Self: "/proc/self/exe", Spawner: proc.NewSpawner(), StartTimeout: 20 * time.Second}}
-	t.Cleanup(p.Spawner.Close)
+	p := post{t: t, dir: t.TempDir(), Launcher: &Launcher{Self: "/proc/self/exe", Children: proc.NewChildren(), Terminal: proc.NoTerminal(), StartTimeout: 20 * time.Second}}
+	t.Cleanup(p.Children.Close)
 	p.Orders = Orders{Argv: argv, DigestKey: []byte("key")}
 	p.Orders.Vault.Address = p.dir
 	p.Orders.Input.Inherited = []string{"PATH=/usr/bin:/bin", "OUT=" + filepath.Join(p.dir, "out")}
@@ -222,12 +222,14 @@ func TestWhatCanFailFailsBeforeTheGate(t *testing.T) {
 		{[]string{"true"}, strings.Repeat("x", 200<<10), 125, "A: too big: 200 KiB, the kernel takes at most 128 KiB in one string"},
 		{[]string{"true"}, "a\x00b", 125, "A: the value has a NUL byte in it, which no environment can hold"},
 	} {
-		p := newPost(t, tt.argv, "A=vault:kv/a#value")
-		p.put("kv/a", tt.value)
-		_, r := p.send(Task{Errand: Launch}, nil)
-		if r.Status != tt.status || !slices.Equal(r.Errors, []string{tt.says}) {
-			t.Errorf("%v: status %d, %q", tt.argv, r.Status, r.Errors)
-		}
+		t.Run(fmt.Sprint(tt.argv), func(t *testing.T) {
+			p := newPost(t, tt.argv, "A=vault:kv/a#value")
+			p.put("kv/a", tt.value)
+			_, r := p.send(Task{Errand: Launch}, nil)
+			if r.Status != tt.status || !slices.Equal(r.Errors, []string{tt.says}) {
+				t.Errorf("status %d, %q", r.Status, r.Errors)
+			}
+		})
 	}
 }
 
@@ -290,7 +292,7 @@ func TestACourierThatIsKilledReportsByItsDeath(t *testing.T) {
 
 func TestServeByHand(t *testing.T) {
 	// Descriptors 3 to 6 are somebody's in this process: ask in one that has none.
-	s := proc.NewSpawner()
+	s := proc.NewChildren()
 	defer s.Close()
 	p, err := s.Start(proc.Spec{Path: "/proc/self/exe", Args: []string{"vwrap", Hidden}})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/signals"
 )
 
 // Hidden is the argument by which vwrap knows that it is to be a courier.
@@ -24,9 +25,10 @@ var environ = []string{"GOGC=off", "GOMAXPROCS=1"}
 // Launcher sends couriers out.
 type Launcher struct {
 	Self         string // the file of vwrap itself
-	Spawner      *proc.Spawner
-	Terminal     proc.Terminal
+	Children     *proc.Children
+	Terminal     *proc.Terminal
 	Alone        bool                      // signals go to the command alone, not to its process group
+	Preserve     []int                     // descriptors of the user's, for the command's 3 and on
 	Orders       Orders                    // what is the same for all errands
 	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
 	StartTimeout time.Duration             // how long the first courier may try
@@ -48,12 +50,13 @@ func (l *Launcher) Close() {
 	if l.spare == nil {
 		return
 	}
-	_ = l.orders.Close()
-	_ = l.spare.report.Close()
-	l.spare.Dismiss()
-	l.spare.Forget()
-	<-l.spare.process.Ended()
+	c := l.spare
 	l.spare = nil
+	_ = l.orders.Close()
+	_ = c.report.Close()
+	c.Dismiss()
+	c.Forget()
+	<-c.process.Ended()
 }
 
 // recruit returns a courier that waits for orders: the one that was prepared, where it can serve.
@@ -78,7 +81,9 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if from != nil {
 		o.Patience, o.Retry = laterPatience, false
 	}
-	if l.Terminal.Mode == proc.Shared {
+	o.Preserve = len(l.Preserve)
+	shared := l.Terminal.Mode == proc.Shared
+	if shared {
 		o.Group = unix.Getpgrp()
 	}
 	epoch := 0
@@ -92,7 +97,10 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if len(o.Argv) > 0 {
 		c.program = o.Argv[0]
 	}
-	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone || l.Terminal.Mode == proc.Shared
+	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone || shared
+	if shared {
+		c.process.JoinedOurs()
+	}
 	// In a goroutine: an environment larger than a pipe waits for the courier to read.
 	go func() {
 		_ = json.NewEncoder(orders).Encode(o)
@@ -134,11 +142,15 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 		return nil, nil, err
 	}
 	ours = append(ours, memory)
-	files := append(theirs[:len(theirs):len(theirs)], memory)
+	carry := memory // where there is none, something has to hold its place
 	if from != nil {
-		files = append(files, from.memory)
+		carry = from.memory
 	}
-	p, err := l.Spawner.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: files})
+	var fds []int
+	for _, f := range []*os.File{ordersR, reportW, gateR, memory, carry} {
+		fds = append(fds, int(f.Fd()))
+	}
+	p, err := l.Children.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: append(fds, l.Preserve...)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,7 +165,7 @@ type Courier struct {
 	errand   Errand
 	program  string // as it was named, for messages
 	process  *proc.Process
-	terminal proc.Terminal
+	terminal *proc.Terminal
 	alone    bool
 	report   *os.File
 	gate     *os.File
@@ -189,8 +201,23 @@ func (c *Courier) Open() {
 func (c *Courier) Dismiss() { _ = c.gate.Close() }
 
 // Signal sends s to the command's process group, or to the command alone where that is asked for or the group is
-// vwrap's own.
-func (c *Courier) Signal(s unix.Signal) error { return c.process.Signal(s, c.alone) }
+// vwrap's own. What continues a command that was stopped gives it the terminal too, where vwrap has that.
+func (c *Courier) Signal(s unix.Signal) error {
+	if s == unix.SIGCONT {
+		c.terminal.Give(c.process.PID())
+	}
+	return c.process.Signal(s, c.alone)
+}
+
+// Stop is Signal with a signal that asks the command to end.
+func (c *Courier) Stop(s unix.Signal) error { return c.process.Stop(s, c.alone) }
+
+// Kill kills the command and all that descends from it.
+func (c *Courier) Kill() { c.process.Kill() }
+
+// Drain is for a command that has ended: the channel is closed when all that descends from it has too. What was not
+// reached by Stop is sent TERM.
+func (c *Courier) Drain() <-chan struct{} { return c.process.Drain() }
 
 // Forget closes the courier's memory file: nothing will start from its generation any more.
 func (c *Courier) Forget() { _ = c.memory.Close() }
@@ -225,8 +252,8 @@ func (c *Courier) watch() {
 	for {
 		select {
 		case s := <-c.process.Stops():
-			if s != unix.SIGSTOP { // that is somebody's own doing: not the terminal's
-				c.terminal.Suspend(c.process, s)
+			if stop, group := c.terminal.Suspend(c.process, s); stop {
+				signals.StopSelf(s, group)
 			}
 		case <-c.process.Ended():
 			c.terminal.Take(c.process.PID(), c.process.Status().Signal != 0)

@@ -47,10 +47,11 @@ type Orders struct {
 	Token     string          `json:"token,omitempty"`
 	Outage    string          `json:"outage,omitempty"` // why Vault cannot be asked; every use of it is ?optional then
 	DigestKey []byte          `json:"digest_key"`
-	Patience  time.Duration   `json:"patience"`        // in nanoseconds: how long fetching may take
-	Retry     bool            `json:"retry,omitempty"` // within that, ask an unreachable server again
-	Group     int             `json:"group,omitempty"` // the process group to join before the exec; 0: its own
-	Cores     bool            `json:"cores,omitempty"` // leave the command's core limits alone
+	Patience  time.Duration   `json:"patience"`           // in nanoseconds: how long fetching may take
+	Retry     bool            `json:"retry,omitempty"`    // within that, ask an unreachable server again
+	Group     int             `json:"group,omitempty"`    // the process group to join before the exec; 0: its own
+	Preserve  int             `json:"preserve,omitempty"` // how many descriptors of the user's come after the courier's own
+	Cores     bool            `json:"cores,omitempty"`    // leave the command's core limits alone
 }
 
 // Digest is a keyed MAC of text (HMAC-SHA256, RFC 2104), 128 bits of it. The key is new in each run, so that
@@ -88,6 +89,7 @@ const (
 	gateFD
 	sealFD  // the new memory file, empty
 	carryFD // the last generation's, where Orders.Carry
+	preserveFD
 )
 
 // Exit statuses of vwrap itself, as env(1), nohup(1) and docker run have them.

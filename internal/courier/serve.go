@@ -55,7 +55,9 @@ func Serve(open Sources) int {
 	if o.Group != 0 {
 		_ = unix.Setpgid(0, o.Group)
 	}
-	err = proc.Exec(run.file, o.Argv, run.environ)
+	if err = pipes.makeRoom(o.Preserve); err == nil {
+		err = proc.Exec(run.file, o.Argv, run.environ)
+	}
 	var errno syscall.Errno
 	errors.As(err, &errno)
 	pipes.send(message{Errno: int(errno)})
@@ -96,7 +98,7 @@ type pipes struct {
 // the command.
 func openPipes() (pipes, error) {
 	for fd := ordersFD; fd <= carryFD; fd++ {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil && fd != carryFD {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 			return pipes{}, err
 		}
 		unix.CloseOnExec(fd)
@@ -105,6 +107,21 @@ func openPipes() (pipes, error) {
 		orders: os.NewFile(ordersFD, "orders"), report: os.NewFile(reportFD, "report"),
 		gate: os.NewFile(gateFD, "gate"), seal: os.NewFile(sealFD, "seal"), carry: os.NewFile(carryFD, "carry"),
 	}, nil
+}
+
+// makeRoom puts the n descriptors of the user's where the courier's own were. The report pipe is still needed, and
+// moves out of their way.
+func (p *pipes) makeRoom(n int) error {
+	proc.CloseInherited(preserveFD)
+	if n == 0 {
+		return nil
+	}
+	fd, err := unix.FcntlInt(p.report.Fd(), unix.F_DUPFD_CLOEXEC, preserveFD+n)
+	if err != nil {
+		return fmt.Errorf("move the report pipe: %w", err)
+	}
+	p.report = os.NewFile(uintptr(fd), "report")
+	return proc.MoveDown(preserveFD, n)
 }
 
 // send writes one message. Where nobody reads any more there is nobody to tell.

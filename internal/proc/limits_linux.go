@@ -31,6 +31,19 @@ func DieWithParent(parent int) bool {
 	return os.Getppid() == parent
 }
 
+// AdoptOrphans has the kernel give this process the orphans among its descendants, as it gives them to PID 1
+// (prctl(2), PR_SET_CHILD_SUBREAPER). The setting outlives an execve: who executes another program in place does not
+// want it.
+func AdoptOrphans() error {
+	if os.Getpid() == 1 {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become a subreaper: %w", err)
+	}
+	return nil
+}
+
 // Harden makes this process unreadable for others of its user and keeps it from dumping core. It undoes neither:
 // execve does (the dumpable flag), or the program that follows gets its own limits (LimitCore).
 func Harden() error {
@@ -58,13 +71,6 @@ func LimitCore() error {
 		_ = f.Close()
 	}
 	return nil
-}
-
-// CloseInherited has every descriptor from 3 on closed by the next exec: what else the shell had open is not the
-// command's.
-func CloseInherited() {
-	// An old kernel (before 5.11) refuses the flag: its descriptors stay as they are.
-	_ = unix.CloseRange(3, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // stackLimit is what a quarter of may be arguments and environment (execve(2)).

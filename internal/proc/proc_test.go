@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -15,28 +17,38 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	CloseInherited() // as the supervisor does: what this test's own parent had open is nobody's
+	CloseInherited(3) // as the supervisor does: what this test's own parent had open is nobody's
+	if err := AdoptOrphans(); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
-// shell starts sh -c script with a pipe on descriptor 3, and returns what comes out of that.
-func shell(t *testing.T, script string) (*Process, *bufio.Reader) {
+// family is the one that reaps in this test: there must be no two.
+func family(t *testing.T) *Children {
 	t.Helper()
-	s := NewSpawner()
-	t.Cleanup(s.Close)
+	c := NewChildren()
+	t.Cleanup(c.Close)
+	return c
+}
+
+// shell starts sh -c script with a pipe on descriptor 3, and returns what comes out of that.
+func (c *Children) shell(t *testing.T, script string) (*Process, *bufio.Reader) {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Close() })
-	p, err := s.Start(Spec{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Files: []*os.File{w}})
+	p, err := c.Start(Spec{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}, Files: []int{int(w.Fd())}})
 	_ = w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = p.Signal(unix.SIGKILL, false)
+		p.Kill()
 		<-p.Ended()
+		<-p.Drain()
 	})
 	return p, bufio.NewReader(r)
 }
@@ -51,8 +63,9 @@ func line(t *testing.T, r *bufio.Reader) string {
 }
 
 func TestStatus(t *testing.T) {
+	c := family(t)
 	for script, want := range map[string]int{"exit 0": 0, "exit 42": 42, "kill -KILL $$": 137, "kill -TERM $$": 143} {
-		p, _ := shell(t, script)
+		p, _ := c.shell(t, script)
 		<-p.Ended()
 		if got := p.Status().Exit(); got != want {
 			t.Errorf("%s: status %d, want %d", script, got, want)
@@ -61,7 +74,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestAProcessHasItsOwnGroupAndNoStrangersDescriptors(t *testing.T) {
-	p, out := shell(t, `ps -o pgid= -p $$ >&3; ls /proc/$$/fd | tr '\n' ' ' >&3; echo >&3; exec sleep 100`)
+	p, out := family(t).shell(t, `ps -o pgid= -p $$ >&3; ls /proc/$$/fd | tr '\n' ' ' >&3; echo >&3; exec sleep 100`)
 	if got := line(t, out); got != strconv.Itoa(p.PID()) {
 		t.Errorf("process group %s, want its own (%d)", got, p.PID())
 	}
@@ -72,7 +85,7 @@ func TestAProcessHasItsOwnGroupAndNoStrangersDescriptors(t *testing.T) {
 
 func TestASignalGoesToTheWholeGroupOrToOne(t *testing.T) {
 	script := `trap 'echo parent >&3' USR1; sh -c 'trap "echo child >&3" USR1; echo ready >&3; while :; do sleep 0.05; done' & while :; do sleep 0.05; done`
-	p, out := shell(t, script)
+	p, out := family(t).shell(t, script)
 	line(t, out)
 	if err := p.Signal(unix.SIGUSR1, false); err != nil {
 		t.Fatal(err)
@@ -90,7 +103,7 @@ func TestASignalGoesToTheWholeGroupOrToOne(t *testing.T) {
 }
 
 func TestASignalToAnEndedProcessHitsNobody(t *testing.T) {
-	p, _ := shell(t, "exit 0")
+	p, _ := family(t).shell(t, "exit 0")
 	<-p.Ended()
 	if err := p.Signal(unix.SIGKILL, false); err != nil {
 		t.Error(err)
@@ -98,7 +111,7 @@ func TestASignalToAnEndedProcessHitsNobody(t *testing.T) {
 }
 
 func TestStopsAreSeen(t *testing.T) {
-	p, out := shell(t, "kill -STOP $$; echo on >&3; exit 3")
+	p, out := family(t).shell(t, "kill -STOP $$; echo on >&3; exit 3")
 	if s := <-p.Stops(); s != unix.SIGSTOP {
 		t.Errorf("stopped by %v", s)
 	}
@@ -114,26 +127,40 @@ func TestStopsAreSeen(t *testing.T) {
 	}
 }
 
-// The spawner's thread ends with Close, and so the kernel tells the child.
-func TestAProcessDiesWithItsSpawner(t *testing.T) {
+// The thread that forks ends with Close, and so the kernel tells the child; not before, whatever other threads do.
+func TestAProcessDiesWithItsParent(t *testing.T) {
 	if os.Getpid() == 1 {
 		t.Skip("as PID 1 the kernel ends everything by itself")
 	}
-	s := NewSpawner()
-	p, err := s.Start(Spec{Path: "/bin/sleep", Args: []string{"sleep", "100"}})
+	s := NewChildren()
+	p, err := s.Start(Spec{Path: "/bin/sleep", Args: []string{"sleep", "1000"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	var churn sync.WaitGroup
+	for range 100 {
+		churn.Go(func() {
+			runtime.LockOSThread() // never unlocked: the thread ends
+			_, _ = os.ReadFile("/proc/self/stat")
+		})
+	}
+	churn.Wait()
+	if e, ok := process(p.PID()); !ok || e.ended() {
+		t.Error("it died with a thread that did not fork it")
+	}
 	s.Close()
-	<-p.Ended()
-	if p.Status().Signal != unix.SIGTERM {
-		t.Errorf("ended by %v, want TERM", p.Status())
+	var ws unix.WaitStatus
+	if err := ignoringEINTR(func() error { _, err := unix.Wait4(p.PID(), &ws, 0, nil); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if ws.Signal() != unix.SIGTERM {
+		t.Errorf("ended by %v, want TERM", ws)
 	}
 }
 
 // 200 starts at once from many goroutines: each status comes to its own.
 func TestStatusesDoNotMix(t *testing.T) {
-	s := NewSpawner()
+	s := NewChildren()
 	defer s.Close()
 	errs := make(chan error)
 	const n = 200
@@ -159,7 +186,7 @@ func TestStatusesDoNotMix(t *testing.T) {
 }
 
 func TestStartOfWhatIsNotThere(t *testing.T) {
-	s := NewSpawner()
+	s := NewChildren()
 	defer s.Close()
 	if _, err := s.Start(Spec{Path: "/no/such/program", Args: []string{"x"}}); !errors.Is(err, unix.ENOENT) {
 		t.Error(err)
@@ -206,7 +233,7 @@ func TestCheckSizeIsTheKernels(t *testing.T) {
 	if !errors.Is(err, ErrTooBig) || !strings.HasPrefix(err.Error(), "BIG: ") {
 		t.Errorf("one byte more: %v", err)
 	}
-	s := NewSpawner()
+	s := NewChildren()
 	defer s.Close()
 	for n, want := range map[int]bool{maxString - 1: true, maxString: false} {
 		p, err := s.Start(Spec{Path: "/bin/true", Args: []string{"true"}, Env: []string{value(n)}})

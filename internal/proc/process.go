@@ -3,80 +3,23 @@ package proc
 import (
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
-	"sync"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Spec is a process to start. It gets stdin, stdout and stderr of this process, then Files from descriptor 3 on,
-// and nothing else.
-type Spec struct {
-	Path  string
-	Args  []string // Args[0] included
-	Env   []string
-	Files []*os.File
-}
-
-// Spawner starts processes, all from one thread that lives as long as this process: the parent-death signal that
-// they get is sent when the thread that forked them ends, not the process (prctl(2), PR_SET_PDEATHSIG).
-type Spawner struct{ requests chan func() }
-
-// NewSpawner returns a spawner with its thread; Close ends both.
-func NewSpawner() *Spawner {
-	s := &Spawner{requests: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		for f := range s.requests {
-			f()
-		}
-	}()
-	return s
-}
-
-// Close ends the spawner's thread. Processes that still run get their parent-death signal.
-func (s *Spawner) Close() { close(s.requests) }
-
-// Start starts a process in a process group of its own, in the background. It is sent TERM when this process is
-// gone, but where this process is PID 1: the kernel ends the namespace then.
-func (s *Spawner) Start(spec Spec) (*Process, error) {
-	attr := &syscall.ProcAttr{
-		Env:   spec.Env,
-		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
-	}
-	for _, f := range spec.Files {
-		attr.Files = append(attr.Files, f.Fd())
-	}
-	dieWithParent(attr.Sys)
-	var pid int
-	var err error
-	done := make(chan struct{})
-	s.requests <- func() {
-		pid, err = syscall.ForkExec(spec.Path, spec.Args, attr)
-		close(done)
-	}
-	<-done
-	runtime.KeepAlive(spec.Files)
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", spec.Path, err)
-	}
-	p := &Process{pid: pid, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
-	go p.wait()
-	return p, nil
-}
-
-// Process is a child of this process. One goroutine waits for it.
+// Process is a child of this process.
 type Process struct {
-	pid   int
-	stops chan unix.Signal
-	ended chan struct{}
+	children *Children
+	pid      int
+	stops    chan unix.Signal
+	ended    chan struct{}
 
-	mu     sync.Mutex
-	reaped bool // its PID may be a stranger's now
+	// Guarded by children.mu:
 	status Status
+	kin    lineage
+	asked  map[int]bool // of kin: were sent a signal that asks to end
+	killed bool         // kin are killed where they show up
 }
 
 // PID is the process's ID, and that of the group it was started in.
@@ -87,65 +30,135 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Status is how the process ended; it is valid once Ended is closed.
 func (p *Process) Status() Status {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
 	return p.status
 }
 
 // Stops tells each time that the process was stopped by a signal (job control).
 func (p *Process) Stops() <-chan unix.Signal { return p.stops }
 
-// wait reaps the process. It looks before it reaps (WNOWAIT), so that no signal is sent to the PID after that.
-func (p *Process) wait() {
-	for {
-		var info unix.Siginfo
-		err := ignoringEINTR(func() error {
-			return unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT, nil)
-		})
-		p.mu.Lock()
-		var ws unix.WaitStatus
-		if err == nil {
-			err = ignoringEINTR(func() error {
-				_, err := unix.Wait4(p.pid, &ws, unix.WUNTRACED, nil)
-				return err
-			})
-		}
-		if err == nil && ws.Stopped() {
-			p.mu.Unlock()
-			select {
-			case p.stops <- ws.StopSignal():
-			default: // an earlier stop is not looked at yet
-			}
-			continue
-		}
-		p.reaped, p.status = true, statusOf(ws)
-		p.mu.Unlock()
-		close(p.ended)
-		return
+func (p *Process) stopped(by unix.Signal) {
+	select {
+	case p.stops <- by:
+	default: // an earlier stop is not looked at yet
 	}
 }
 
-func ignoringEINTR(f func() error) error {
-	for {
-		if err := f(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+// JoinedOurs says that the process is in the process group of vwrap itself, by its own doing: what else is in that
+// group is not its kin.
+func (p *Process) JoinedOurs() {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	p.kin.group = 0
 }
 
-// Signal sends s to the process's group, or, with alone, to the process. A process that has ended gets nothing.
+// Signal sends s to the process's group, or, with alone, to the process. Once the process has ended, what is left of
+// its kin in that group gets it. Nobody else ever does.
 func (p *Process) Signal(s unix.Signal, alone bool) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	if p.over() {
+		for _, e := range p.kin.living(p.children) {
+			if e.group == p.pid {
+				_ = e.signal(s)
+			}
+		}
 		return nil
 	}
+	return p.send(s, alone)
+}
+
+// over reports whether the process was reaped. The caller holds children.mu.
+func (p *Process) over() bool { return p.children.own[p.pid] != p }
+
+func (p *Process) send(s unix.Signal, alone bool) error {
 	to := -p.pid
-	if alone {
+	if alone || p.kin.group == 0 {
 		to = p.pid
 	}
 	if err := unix.Kill(to, s); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("send %s to %d: %w", unix.SignalName(s), to, err)
 	}
 	return nil
+}
+
+// Stop is Signal with a signal that asks to end. Those of the process's kin that it does not reach are asked by
+// Drain.
+func (p *Process) Stop(s unix.Signal, alone bool) error {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	if p.asked == nil {
+		p.asked = map[int]bool{}
+	}
+	for _, e := range p.kin.living(p.children) { // before it: then parentage still tells who is kin
+		if !alone && e.group == p.pid {
+			p.asked[e.pid] = true
+		}
+	}
+	if p.over() {
+		return nil
+	}
+	return p.send(s, alone)
+}
+
+// Kill kills the process, its group, and all its kin, also what shows up later while Drain waits.
+func (p *Process) Kill() {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	p.killed = true
+	kin := p.kin.living(p.children)
+	if !p.over() {
+		_ = p.send(unix.SIGKILL, false)
+	}
+	for _, e := range kin {
+		_ = e.signal(unix.SIGKILL)
+	}
+}
+
+// Drain waits, once the process has ended, until its kin have too, and closes the channel then. Those that were not
+// asked to end yet are sent TERM, once. It gives up when the children it belongs to are closed.
+func (p *Process) Drain() <-chan struct{} {
+	drained := make(chan struct{})
+	p.children.closed.Add(1)
+	go func() {
+		defer p.children.closed.Done()
+		again := time.NewTicker(lookAgain)
+		defer again.Stop()
+		for {
+			changed := p.children.changed()
+			if p.drain() {
+				close(drained)
+				return
+			}
+			select {
+			case <-changed:
+			case <-again.C:
+			case <-p.children.close:
+				return
+			}
+		}
+	}()
+	return drained
+}
+
+// drain asks, or kills, what is left. It reports true where nothing is.
+func (p *Process) drain() bool {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	if p.asked == nil {
+		p.asked = map[int]bool{}
+	}
+	left := p.kin.living(p.children)
+	for _, e := range left {
+		switch {
+		case p.killed:
+			_ = e.signal(unix.SIGKILL)
+		case !p.asked[e.pid]:
+			p.asked[e.pid] = true
+			_ = e.signal(unix.SIGTERM)
+			_ = e.signal(unix.SIGCONT) // what is stopped hears nothing
+		}
+	}
+	return len(left) == 0 && p.over()
 }

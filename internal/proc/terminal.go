@@ -1,10 +1,11 @@
 package proc
 
 import (
+	"errors"
+	"io"
 	"os"
-	"os/signal"
 	"runtime"
-	"time"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,30 +24,40 @@ const (
 	Shared
 )
 
-// Terminal is the controlling terminal, as it was when vwrap started.
+// Terminal is the controlling terminal.
 type Terminal struct {
-	Mode  Mode
+	Mode  Mode // as it was when vwrap started
 	fd    int
 	group int // vwrap's own
 	saved *unix.Termios
+
+	mu        sync.Mutex
+	suspended *unix.Termios // the settings of a command that was stopped
 }
 
-// OpenTerminal looks at the standard descriptors. It changes nothing.
-func OpenTerminal() Terminal {
-	t := Terminal{fd: -1, group: unix.Getpgrp()}
+// NoTerminal is for a command that has none.
+func NoTerminal() *Terminal { return &Terminal{fd: -1, group: unix.Getpgrp()} }
+
+// OpenTerminal looks at the standard descriptors, and where none is the controlling terminal, whether there is one
+// besides. It changes nothing.
+func OpenTerminal() *Terminal {
+	t := NoTerminal()
 	for fd := range 3 {
-		if _, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil {
+		if controlling(fd) {
 			t.fd = fd
 			break
 		}
 	}
 	if t.fd < 0 {
+		t.fd = openControlling()
+	}
+	if t.fd < 0 {
 		return t
 	}
-	t.saved, _ = unix.IoctlGetTermios(t.fd, unix.TCGETS)
+	t.saved = settings(t.fd)
 	switch {
 	case t.foreground() != t.group:
-	case isTerminal(0) && isTerminal(1):
+	case controlling(0) && controlling(1):
 		t.Mode = Handoff
 	default:
 		t.Mode = Shared
@@ -54,8 +65,23 @@ func OpenTerminal() Terminal {
 	return t
 }
 
+// controlling reports whether fd is the controlling terminal (tcgetpgrp(3)).
+func controlling(fd int) bool {
+	_, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return err == nil
+}
+
+// openControlling opens the controlling terminal by its name (tty(4)); -1 where there is none.
+func openControlling() int {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil || !controlling(fd) {
+		return -1
+	}
+	return fd
+}
+
 // foreground is the terminal's foreground group; 0 where that cannot be told.
-func (t Terminal) foreground() int {
+func (t *Terminal) foreground() int {
 	group, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
 	if err != nil {
 		return 0
@@ -65,86 +91,162 @@ func (t Terminal) foreground() int {
 
 // own reports whether there is a terminal to hand to a command in a group of its own: at once, or, where vwrap was
 // begun in the background, when the shell brings it to the foreground.
-func (t Terminal) own() bool { return t.fd >= 0 && t.Mode != Shared }
+func (t *Terminal) own() bool { return t.fd >= 0 && t.Mode != Shared }
 
-func isTerminal(fd int) bool {
-	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	return err == nil
-}
-
-// Give makes group the foreground group, where vwrap's own has that.
-func (t Terminal) Give(group int) {
-	if t.own() && t.foreground() == t.group {
-		t.setForeground(group)
+// Give makes group the foreground group, where vwrap's own has that. A command that was stopped gets its settings of
+// the terminal back too.
+func (t *Terminal) Give(group int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.own() || t.foreground() != t.group {
+		return
 	}
+	if t.suspended != nil {
+		t.set(t.suspended)
+		t.suspended = nil
+	}
+	t.setForeground(group)
 }
 
 // Take makes vwrap's group the foreground group again, where the command still has that; with restore, because
 // the command may have died in raw mode, the terminal's settings are those of the start.
-func (t Terminal) Take(group int, restore bool) {
+func (t *Terminal) Take(group int, restore bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.suspended = nil
+	t.take(group, restore)
+}
+
+func (t *Terminal) take(group int, restore bool) {
 	if !t.own() {
 		return
 	}
-	if front := t.foreground(); front != group && (t.Mode != Handoff || unix.Kill(-front, 0) == nil) {
+	if front := t.foreground(); front != group && (t.Mode != Handoff || alive(front)) {
 		return // somebody else's by now, or never the command's
 	}
 	t.setForeground(t.group)
 	if restore && t.saved != nil {
-		_ = unix.IoctlSetTermios(t.fd, unix.TCSETSW, t.saved)
+		t.set(t.saved)
 	}
 }
 
-// setForeground is tcsetpgrp(3). From a background group it raises TTOU, which stops the caller unless it is
-// blocked; a Go program can block it on one thread alone.
-func (t Terminal) setForeground(group int) {
+// alive reports whether there is a process in group.
+func alive(group int) bool { return !errors.Is(unix.Kill(-group, 0), unix.ESRCH) }
+
+func (t *Terminal) set(settings *unix.Termios) {
+	undisturbed(func() { _ = unix.IoctlSetTermios(t.fd, setSettings, settings) })
+}
+
+// settings are the terminal's; nil where fd is none.
+func settings(fd int) *unix.Termios {
+	s, err := unix.IoctlGetTermios(fd, getSettings)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// setForeground is tcsetpgrp(3).
+func (t *Terminal) setForeground(group int) {
+	undisturbed(func() { _ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group) })
+}
+
+// undisturbed does to the terminal what raises TTOU in a background process, without that (POSIX.1-2024, XBD
+// 11.1.4): it would stop the caller, and where it is caught, the call would begin anew without end. A Go program can
+// block it on one thread alone.
+func undisturbed(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var block, before unix.Sigset_t
-	block.Val[0] = 1 << (unix.SIGTTOU - 1)
-	if unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) != nil {
-		return
-	}
-	_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, group)
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	defer blockTTOU()()
+	f()
 }
 
-// Suspend is what Ctrl-Z in the command means for vwrap, which the shell sees: it takes the terminal, stops its
-// own group too, and, when it is continued, gives the terminal back (where it was continued in the foreground) and
-// continues the command. In an orphaned group nothing can be stopped: the command is continued at once.
-// Where the command stopped because it wanted the terminal (TTIN, TTOU) and the shell has brought vwrap to the
-// foreground meanwhile, it gets it.
-func (t Terminal) Suspend(p *Process, by unix.Signal) {
-	if !t.own() {
-		return
-	}
-	if (by == unix.SIGTTIN || by == unix.SIGTTOU) && t.foreground() == t.group {
+// Undisturbed is w, for writing to the terminal also from its background where it is set to refuse that (stty
+// tostop): who supervises a command has something to say while that has the terminal.
+func Undisturbed(w io.Writer) io.Writer { return undisturbedWriter{w} }
+
+type undisturbedWriter struct{ io.Writer }
+
+// Write implements io.Writer.
+func (w undisturbedWriter) Write(p []byte) (n int, err error) {
+	undisturbed(func() { n, err = w.Writer.Write(p) })
+	return n, err
+}
+
+// Suspend is what a command that stopped (job control) means for vwrap, which is what a shell sees: with stop, vwrap
+// has to stop by the same signal, and with group all of its group, as the terminal would have it; the terminal is
+// taken by then. What continues vwrap has to continue the command, with Give before.
+//
+//   - A command that stopped because it wants the terminal gets it, where vwrap is in the foreground by now.
+//   - In an orphaned process group nobody could continue vwrap: the command is continued at once, but one that was
+//     stopped by STOP, which is meant, or wants a terminal that it cannot get.
+//   - Without a terminal, whoever stopped the command may continue it.
+func (t *Terminal) Suspend(p *Process, by unix.Signal) (stop, group bool) {
+	wants := by == unix.SIGTTIN || by == unix.SIGTTOU
+	switch {
+	case t.fd < 0 || !p.isStopped():
+		return false, false
+	case wants && t.own() && t.foreground() == t.group:
 		t.Give(p.PID())
 		_ = p.Signal(unix.SIGCONT, false)
-		return
-	}
-	modes, _ := unix.IoctlGetTermios(t.fd, unix.TCGETS)
-	t.Take(p.PID(), true)
-	stopSelf()
-	if t.foreground() == t.group {
-		if modes != nil {
-			_ = unix.IoctlSetTermios(t.fd, unix.TCSETSW, modes)
+		return false, false
+	case orphaned():
+		if by == unix.SIGTSTP {
+			_ = p.Signal(unix.SIGCONT, false)
 		}
-		t.Give(p.PID())
+		return false, false
 	}
-	_ = p.Signal(unix.SIGCONT, false)
+	return true, t.leave(p.PID()) && by != unix.SIGSTOP || wants
 }
 
-// stopSelf stops vwrap's group and returns once it is continued. In an orphaned group the kernel ignores TSTP
-// (POSIX.1-2024, XSH 2.4.4): no CONT comes then, and the wait ends by itself.
-func stopSelf() {
-	continued := make(chan os.Signal, 1)
-	signal.Notify(continued, unix.SIGCONT)
-	defer signal.Stop(continued)
-	_ = unix.Kill(0, unix.SIGTSTP)
-	ignored := time.NewTimer(200 * time.Millisecond)
-	defer ignored.Stop()
-	select {
-	case <-continued:
-	case <-ignored.C:
+// leave takes the terminal from a command that was stopped, and reports whether it, or vwrap, had it.
+func (t *Terminal) leave(group int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.own() {
+		return false
 	}
+	front := t.foreground()
+	if front == group {
+		t.suspended = settings(t.fd)
+		t.take(group, true)
+	}
+	return front == group || front == t.group
+}
+
+// isStopped reports whether the process is stopped still.
+func (p *Process) isStopped() bool {
+	p.children.mu.Lock()
+	defer p.children.mu.Unlock()
+	if p.over() {
+		return false
+	}
+	e, ok := process(p.pid)
+	return !ok || e.state == 'T'
+}
+
+// orphaned reports whether vwrap's process group is orphaned: whether no member of it has a parent in another group
+// of the same session (POSIX.1-2024, XBD 3.246). Looked at are vwrap and its ancestors: they began the group.
+func orphaned() bool {
+	group := unix.Getpgrp()
+	session, err := unix.Getsid(0)
+	if err != nil {
+		return true
+	}
+	for pid := os.Getppid(); pid > 0; {
+		itsSession, err := unix.Getsid(pid)
+		itsGroup, err2 := unix.Getpgid(pid)
+		if err != nil || err2 != nil || itsSession != session {
+			return true
+		}
+		if itsGroup != group {
+			return false
+		}
+		parent, ok := process(pid)
+		if !ok {
+			return true
+		}
+		pid = parent.ppid
+	}
+	return true
 }

@@ -1,0 +1,223 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Spec is a process to start. It gets stdin, stdout and stderr of this process, then Files from descriptor 3 on,
+// and nothing else.
+type Spec struct {
+	Path  string
+	Args  []string // Args[0] included
+	Env   []string
+	Files []int // descriptors
+}
+
+// Children are the child processes of this process: those that it starts, and those that the kernel gives it because
+// their own parent is gone (as PID 1, or see AdoptOrphans). They are reaped here and nowhere else: a second one that
+// waits for a child would take its status away, or a status that the first one waits for.
+type Children struct {
+	forks  chan func()    // to the thread that forks
+	chld   chan os.Signal // a child has ended or stopped
+	close  chan struct{}
+	closed sync.WaitGroup
+
+	mu     sync.Mutex // guards the rest, and every PID in it: none is reaped, and so used for a stranger, while it is held
+	own    map[int]*Process
+	before map[int]bool  // were there when vwrap began: the shell's that executed it, not its command's
+	reaped chan struct{} // closed and made anew when something was reaped
+}
+
+// NewChildren begins to reap. Close ends that.
+func NewChildren() *Children {
+	c := &Children{
+		forks: make(chan func()), chld: make(chan os.Signal, 1), close: make(chan struct{}),
+		own: map[int]*Process{}, before: inherited(), reaped: make(chan struct{}),
+	}
+	signal.Notify(c.chld, unix.SIGCHLD)
+	c.closed.Add(2)
+	go c.fork()
+	go c.reap()
+	return c
+}
+
+// inherited are the children that the program had which executed vwrap.
+func inherited() map[int]bool {
+	if !haveChildren() {
+		return nil
+	}
+	found := map[int]bool{}
+	for _, e := range processes() {
+		if e.ppid == os.Getpid() {
+			found[e.pid] = true
+		}
+	}
+	return found
+}
+
+// Close ends the thread that forks: processes that still run get their parent-death signal.
+func (c *Children) Close() {
+	signal.Stop(c.chld)
+	close(c.close)
+	c.closed.Wait()
+}
+
+// fork serves one thread, that lives as long as c: the parent-death signal that children get is sent when the thread
+// that forked them ends, not the process (prctl(2), PR_SET_PDEATHSIG).
+func (c *Children) fork() {
+	defer c.closed.Done()
+	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	for {
+		select {
+		case f := <-c.forks:
+			f()
+		case <-c.close:
+			return
+		}
+	}
+}
+
+// Start starts a process in a process group of its own, in the background. It is sent TERM when this process is
+// gone, but where this process is PID 1: the kernel ends the namespace then.
+func (c *Children) Start(spec Spec) (*Process, error) {
+	attr := &syscall.ProcAttr{
+		Env:   spec.Env,
+		Files: []uintptr{0, 1, 2},
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	}
+	for _, fd := range spec.Files {
+		attr.Files = append(attr.Files, uintptr(fd))
+	}
+	dieWithParent(attr.Sys)
+	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
+	var err error
+	done := make(chan struct{})
+	c.forks <- func() {
+		defer close(done)
+		c.mu.Lock() // so that nothing reaps it before it is known
+		defer c.mu.Unlock()
+		if p.pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
+			p.kin = lineage{root: p.pid, group: p.pid}
+			c.own[p.pid] = p
+		}
+	}
+	<-done
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", spec.Path, err)
+	}
+	c.look() // it may have ended in between
+	return p, nil
+}
+
+// look has the reaper look.
+func (c *Children) look() {
+	select {
+	case c.chld <- unix.SIGCHLD:
+	default: // it will anyway
+	}
+}
+
+// reap is the one that waits for children.
+func (c *Children) reap() {
+	defer c.closed.Done()
+	for {
+		select {
+		case <-c.chld:
+			c.sweep()
+		case <-c.close:
+			return
+		}
+	}
+}
+
+// sweep takes every status that there is to take, those that somebody waits for first.
+func (c *Children) sweep() {
+	c.mu.Lock()
+	var first []int
+	for pid := range c.own {
+		first = append(first, pid)
+	}
+	c.mu.Unlock()
+	some := false
+	for _, pid := range first {
+		for c.take(pid) {
+			some = true
+		}
+	}
+	for c.take(-1) {
+		some = true
+	}
+	if !some {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.reaped)
+	c.reaped = make(chan struct{})
+}
+
+// take takes one status, of the child pid or (-1) of any; it reports false where there is none.
+func (c *Children) take(pid int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ws unix.WaitStatus
+	var got int
+	err := ignoringEINTR(func() (err error) {
+		got, err = unix.Wait4(pid, &ws, unix.WNOHANG|unix.WUNTRACED, nil)
+		return err
+	})
+	if err != nil || got <= 0 {
+		return false
+	}
+	p := c.own[got]
+	switch {
+	case ws.Stopped():
+		if p != nil {
+			p.stopped(ws.StopSignal())
+		}
+	case p != nil:
+		delete(c.own, got)
+		p.status, p.kin.root = statusOf(ws), 0
+		close(p.ended)
+	default:
+		delete(c.before, got)
+	}
+	return true
+}
+
+// haveChildren reports whether there is any child process.
+func haveChildren() bool {
+	err := ignoringEINTR(func() error {
+		_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		return err
+	})
+	return !errors.Is(err, unix.ECHILD)
+}
+
+func ignoringEINTR(f func() error) error {
+	for {
+		if err := f(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// changed is closed when something has been reaped. Not every end is seen here at once (a process whose parent lives
+// is reaped by that): who waits for one has to look now and then too.
+func (c *Children) changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reaped
+}
+
+// lookAgain is how often one looks then.
+const lookAgain = 50 * time.Millisecond
