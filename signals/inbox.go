@@ -14,8 +14,8 @@ import (
 type Inbox struct {
 	C <-chan unix.Signal
 
-	standard chan os.Signal
-	realtime *queue
+	standard chan os.Signal // from os/signal
+	queue    *queue         // what does not come from there
 	closed   chan struct{}
 	done     chan struct{}
 }
@@ -24,18 +24,20 @@ type Inbox struct {
 // script) stay ignored, here and in the command: asking for them would end that. With shared, vwrap is stopped with
 // the group that it shares with its command, by the terminal: what stops it is not received.
 func Listen(shared bool) *Inbox {
-	out := make(chan unix.Signal)
-	i := &Inbox{
-		C: out, standard: make(chan os.Signal, 1024), realtime: openQueue(),
-		closed: make(chan struct{}), done: make(chan struct{}),
-	}
-	var wanted []os.Signal
-	for s := unix.Signal(1); s < realtime; s++ {
+	var wanted []unix.Signal
+	for s := unix.Signal(1); s <= last; s++ {
 		if Passed(s) && !signal.Ignored(s) && (!shared || !Stops(s)) {
 			wanted = append(wanted, s)
 		}
 	}
-	signal.Notify(i.standard, append(wanted, i.realtime.others...)...)
+	out := make(chan unix.Signal)
+	i := &Inbox{
+		C: out, standard: make(chan os.Signal, 1024), queue: openQueue(wanted),
+		closed: make(chan struct{}), done: make(chan struct{}),
+	}
+	if len(i.queue.others) > 0 {
+		signal.Notify(i.standard, i.queue.others...)
+	}
 	go i.collect(out)
 	return i
 }
@@ -43,7 +45,7 @@ func Listen(shared bool) *Inbox {
 // Close ends receiving. What has not been taken is lost.
 func (i *Inbox) Close() {
 	signal.Stop(i.standard)
-	i.realtime.close()
+	i.queue.close()
 	close(i.closed)
 	<-i.done
 }
@@ -60,15 +62,21 @@ func (i *Inbox) collect(out chan<- unix.Signal) {
 		}
 		select {
 		case s := <-i.standard:
-			if n := s.(unix.Signal); n >= realtime || !slices.Contains(waiting, n) {
-				waiting = append(waiting, n)
-			}
-		case s := <-i.realtime.c:
-			waiting = append(waiting, s)
+			waiting = add(waiting, s.(unix.Signal))
+		case s := <-i.queue.c:
+			waiting = add(waiting, s)
 		case taker <- next:
 			waiting = waiting[1:]
 		case <-i.closed:
 			return
 		}
 	}
+}
+
+// add adds s to what waits: once, where it is a standard signal.
+func add(waiting []unix.Signal, s unix.Signal) []unix.Signal {
+	if s < realtime && slices.Contains(waiting, s) {
+		return waiting
+	}
+	return append(waiting, s)
 }

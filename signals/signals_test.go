@@ -2,15 +2,23 @@ package signals
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"golang.org/x/sys/unix"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("os/signal.loop"))
+}
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]unix.Signal{
@@ -65,17 +73,35 @@ func TestRewrites(t *testing.T) {
 	}
 }
 
-// Each signal comes, real-time ones as often as they are sent.
-func TestInboxReceivesEverySignal(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreAnyFunction("os/signal.loop"))
-	i := Listen(false)
-	defer i.Close()
-	send := func(s unix.Signal) {
-		t.Helper()
-		if err := unix.Kill(os.Getpid(), s); err != nil {
-			t.Fatal(err)
+// sender is a shell that sends this process what it is told to.
+func sender(t *testing.T) func(s ...unix.Signal) {
+	t.Helper()
+	shell := exec.Command("sh", "-c", fmt.Sprintf("while read s; do kill -$s %d; done", os.Getpid()))
+	orders, err := shell.StdinPipe()
+	if err == nil {
+		err = shell.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = orders.Close()
+		_ = shell.Wait()
+	})
+	return func(all ...unix.Signal) {
+		for _, s := range all {
+			if _, err := fmt.Fprintln(orders, int(s)); err != nil {
+				t.Error(err)
+			}
 		}
 	}
+}
+
+// Each signal comes, real-time ones as often as they are sent.
+func TestInboxReceivesEverySignal(t *testing.T) {
+	send := sender(t)
+	i := Listen(false)
+	defer i.Close()
 	for s := unix.Signal(1); s <= last; s++ {
 		if !Passed(s) || signal.Ignored(s) {
 			continue
@@ -90,12 +116,14 @@ func TestInboxReceivesEverySignal(t *testing.T) {
 	}
 	want := map[unix.Signal]int{}
 	got := map[unix.Signal]int{}
+	var all []unix.Signal
 	for n := range 1000 {
 		s := realtime + unix.Signal(n%(last-realtime+1))
-		send(s)
+		all = append(all, s)
 		want[s]++
 	}
-	for range 1000 {
+	go send(all...)
+	for range all {
 		got[<-i.C]++
 	}
 	for s, n := range want {
@@ -105,16 +133,36 @@ func TestInboxReceivesEverySignal(t *testing.T) {
 	}
 }
 
+// What this process does to itself is not for the command: PIPE, when nobody reads what it writes.
+func TestInboxLeavesOutWhatWasNotSent(t *testing.T) {
+	send := sender(t)
+	i := Listen(false)
+	defer i.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	if _, err := w.Write([]byte("x")); err == nil {
+		t.Error("somebody reads")
+	}
+	_ = w.Close()
+	send(unix.SIGUSR1)
+	if got := <-i.C; got != unix.SIGUSR1 {
+		t.Errorf("got %v", got)
+	}
+}
+
 // What comes again before it is taken is one, and nothing waits on the one that takes.
 func TestInboxMergesStandardSignals(t *testing.T) {
 	standard, taken := make(chan os.Signal), make(chan unix.Signal)
-	i := &Inbox{C: taken, standard: make(chan os.Signal), realtime: &queue{c: make(chan unix.Signal)}, closed: make(chan struct{}), done: make(chan struct{})}
+	i := &Inbox{C: taken, standard: make(chan os.Signal), queue: &queue{c: make(chan unix.Signal)}, closed: make(chan struct{}), done: make(chan struct{})}
 	i.standard = standard
 	go i.collect(taken)
 	for range 3 {
 		standard <- unix.SIGHUP
 		standard <- unix.SIGUSR1
-		i.realtime.c <- 40
+		i.queue.c <- 40
 	}
 	var got []unix.Signal
 	for range 5 {
@@ -127,19 +175,29 @@ func TestInboxMergesStandardSignals(t *testing.T) {
 	<-i.done
 }
 
+// In a shared group vwrap stops with its command: what stops it has its default action.
 func TestInboxLeavesWhatStopsASharedGroup(t *testing.T) {
-	i := Listen(true)
-	defer i.Close()
-	for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-		if !FromTerminal(s) || !Stops(s) {
-			t.Errorf("%v is the terminal's and stops", s)
+	caught := func() uint64 {
+		text, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Skip("there is no /proc")
 		}
+		_, rest, _ := strings.Cut(string(text), "SigCgt:\t")
+		mask, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mask
 	}
-	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-i.C; got != unix.SIGWINCH {
-		t.Errorf("got %v", got)
+	for _, shared := range []bool{false, true} {
+		i := Listen(shared)
+		mask := caught()
+		for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
+			if is := mask&(1<<(s-1)) != 0; is == shared {
+				t.Errorf("shared %v: %v is caught: %v", shared, s, is)
+			}
+		}
+		i.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ package signals
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -11,12 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// os/signal cannot do what real-time signals are for: it merges those that come while one waits to be received, and
-// the first of them (34) it cannot receive at all. So they have a handler of their own: it writes the signal's
-// number into a pipe, which is all that it does and all that a handler may (signal-safety(7)).
+// os/signal cannot do what a wrapper needs: it merges real-time signals that wait to be received, it cannot receive
+// the first of them (34) at all, it does not tell who sent a signal, and asking it for one costs two changes of
+// threads. So signals have a handler of their own: it writes the signal's number into a pipe, which is all that it
+// does and about all that a handler may (signal-safety(7)).
 
-// pipe is the descriptor that the handler writes to.
-var pipe int32
+// pipe is the descriptor that the handler writes to, self the process ID: what vwrap has done to itself (PIPE, when
+// nobody reads its messages any more) is not to be passed on.
+var pipe, self int32
 
 // handle is the handler. The kernel calls it, on the stack that Go keeps for signals.
 func handle() //nolint:unused // by handlerPC
@@ -24,27 +27,35 @@ func handle() //nolint:unused // by handlerPC
 // handlerPC is the address of handle.
 func handlerPC() uintptr
 
+// faults are what a program does to itself. Go's runtime needs to see them first, and so they are received from it.
+var faults = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS}
+
 // queue is the pipe, and what comes out of it.
 type queue struct {
 	c      chan unix.Signal
-	others []os.Signal // that os/signal has to receive: none here
+	others []os.Signal // that os/signal has to receive
 
 	r      *os.File
 	closed chan struct{}
 	done   sync.WaitGroup
-	before [last + 1]action
+	before map[unix.Signal]action
 }
 
-func openQueue() *queue {
-	q := &queue{c: make(chan unix.Signal), closed: make(chan struct{})}
+// openQueue has wanted come to it.
+func openQueue(wanted []unix.Signal) *queue {
+	q := &queue{c: make(chan unix.Signal), closed: make(chan struct{}), before: map[unix.Signal]action{}}
 	var fds [2]int
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
 		return q // no descriptor is left: then nothing else will work either
 	}
-	q.r, pipe = os.NewFile(uintptr(fds[0]), "real-time signals"), int32(fds[1])
-	own := actionOf(realtime + 1) // Go's own, for its flags, its mask, and its way back from a handler
+	q.r, pipe, self = os.NewFile(uintptr(fds[0]), "signals"), int32(fds[1]), int32(os.Getpid())
+	own := actionOf(unix.SIGURG) // Go's own, for its flags, its mask, and its way back from a handler
 	own.handler = handlerPC()
-	for s := unix.Signal(realtime); s <= last; s++ {
+	for _, s := range wanted {
+		if slices.Contains(faults, s) {
+			q.others = append(q.others, s)
+			continue
+		}
 		q.before[s] = own.install(s)
 	}
 	q.done.Add(1)
@@ -75,8 +86,8 @@ func (q *queue) close() {
 	if q.r == nil {
 		return
 	}
-	for s := unix.Signal(realtime); s <= last; s++ {
-		q.before[s].install(s)
+	for s, before := range q.before {
+		before.install(s)
 	}
 	_ = q.r.Close()
 	q.done.Wait()

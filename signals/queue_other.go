@@ -5,22 +5,21 @@ package signals
 import (
 	"os"
 	"os/signal"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
-// queue is where real-time signals come from, where the platform has any: os/signal, which merges those that come
-// while one waits to be received.
+// queue is what has signals come by itself: nothing has, here. os/signal receives them, which merges real-time
+// signals that wait to be received.
 type queue struct {
 	c      chan unix.Signal // nothing comes
 	others []os.Signal
 }
 
-func openQueue() *queue {
+func openQueue(wanted []unix.Signal) *queue {
 	q := &queue{}
-	if runtime.GOOS == "linux" {
-		for s := unix.Signal(realtime + 1); s <= last; s++ {
+	for _, s := range wanted {
+		if s != realtime { // which Go does not receive
 			q.others = append(q.others, s)
 		}
 	}

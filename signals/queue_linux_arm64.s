@@ -1,0 +1,29 @@
+#include "textflag.h"
+
+// write(pipe, &signal, 1), but for what this process has sent. The kernel passes the signal's number in R0 and its
+// siginfo_t in R1: si_code is at 8, above 0 where the kernel speaks for itself, si_pid at 16 (sigaction(2)). What was
+// interrupted gets its registers back when the handler returns.
+TEXT ·handle(SB), NOSPLIT|NOFRAME, $0
+	MOVW	8(R1), R2
+	CMPW	$0, R2
+	BGT	send
+	MOVW	16(R1), R2
+	MOVW	·self(SB), R3
+	CMPW	R3, R2
+	BEQ	done
+send:
+	SUB	$16, RSP
+	MOVB	R0, 8(RSP)
+	MOVW	·pipe(SB), R0
+	ADD	$8, RSP, R1
+	MOVD	$1, R2
+	MOVD	$64, R8
+	SVC
+	ADD	$16, RSP
+done:
+	RET
+
+TEXT ·handlerPC(SB), NOSPLIT, $0-8
+	MOVD	$·handle(SB), R0
+	MOVD	R0, ret+0(FP)
+	RET
