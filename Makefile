@@ -2,17 +2,24 @@
 GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
 
-.PHONY: build test lint e2e demo bench fuzz clean
+.PHONY: build test cross lint e2e demo bench fuzz clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
 
 test: build lint ## every test: units under the race detector, then the binary against real servers
 	.ci/install test
+	$(MAKE) --no-print-directory cross
 	$(GO) test -race ./...
 	cd devvault && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(MAKE) --no-print-directory e2e
+
+cross: ## builds and vets for the other systems that vwrap runs on
+	for target in linux/arm64 darwin/amd64 darwin/arm64; do \
+		echo "== $$target"; export GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		$(BUILD) -o /dev/null . && $(GO) vet ./... || exit 1; \
+	done
 
 lint:
 	.ci/install lint

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
@@ -45,7 +46,7 @@ func (i *invocation) do(own []string) int {
 		defer i.launcher.Close()
 	}
 	if err := newApp(i).Run(own); err != nil {
-		complain(proc.Undisturbed(os.Stderr), plain(err))
+		complain(proc.Stderr{}, plain(err))
 		return cmp.Or(i.status, courier.StatusFailed)
 	}
 	return i.status
@@ -61,14 +62,32 @@ type invocation struct {
 	launcher *courier.Launcher // where a command is to be supervised; its first courier comes up meanwhile
 }
 
-// launches reports whether this command line is one that sends couriers, which need nothing but their orders, as far
-// as can be told before it is parsed.
+// launches reports whether this command line is one that will send a courier, which needs nothing but its orders, as
+// far as can be told before it is parsed: a guess, which costs a moment where it is wrong.
 func launches(own, command []string) bool {
+	if len(command) == 0 || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
+		return false
+	}
 	other := slices.ContainsFunc(own, func(arg string) bool {
 		name := strings.TrimLeft(arg, "-")
 		return strings.HasPrefix(name, "once") || strings.HasPrefix(name, "preserve-fds")
 	})
-	return len(command) > 0 && !other && os.Getenv("VWRAP_ONCE") == "" && os.Getenv("VWRAP_PRESERVE_FDS") == ""
+	return !other && injects(own)
+}
+
+// injects reports whether there seems to be anything to inject.
+func injects(own []string) bool {
+	reference := func(text string) bool { return strings.Contains(text, "vault:") }
+	if len(own) > 1 && slices.ContainsFunc(own[1:], func(arg string) bool {
+		return reference(arg) || strings.HasPrefix(arg, "--from") || strings.HasPrefix(arg, "--config")
+	}) {
+		return true
+	}
+	if slices.ContainsFunc(os.Environ(), reference) || os.Getenv("VWRAP_FROM") != "" || os.Getenv("VWRAP_CONFIG") != "" {
+		return true
+	}
+	file, err := config.Here()
+	return err == nil && file != ""
 }
 
 // split cuts argv at the first "--". What follows is the command's, and no flag parser ever sees it.

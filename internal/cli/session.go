@@ -83,7 +83,7 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	s := &session{
 		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"),
 		alone: c.Bool("signal-child-only"),
-		log:   newLog(proc.Undisturbed(os.Stderr), c.String("log-format"), level),
+		log:   newLog(proc.Stderr{}, c.String("log-format"), level),
 	}
 	if o, ok := c.Generic("once").(*once); ok {
 		s.once = *o
@@ -183,10 +183,10 @@ func (s *session) pollFor(h envsource.Holding) (poll time.Duration) {
 // run runs the command and returns how vwrap has ended, and the terminal that it ran on. l sends the couriers; nil
 // where none was prepared.
 func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) {
-	if err := proc.Harden(); err != nil {
-		s.log.Warn(err.Error())
-	}
 	terminal := proc.OpenTerminal()
+	if err := s.harden(); err != nil {
+		return proc.Status{Code: courier.StatusFailed}, terminal, err
+	}
 	inbox := signals.Listen(terminal.Mode == proc.Shared)
 	defer inbox.Close()
 	token, client, status, err := s.login(inbox)
@@ -205,6 +205,19 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	l.Terminal = terminal
 	status, err = s.supervise(l, client, token, inbox)
 	return status, terminal, err
+}
+
+// harden makes vwrap unreadable, and limits its core dumps, and by that the command's.
+func (s *session) harden() error {
+	if !s.orders.Cores {
+		if err := proc.LimitCore(); err != nil {
+			return err
+		}
+	}
+	if err := proc.Harden(); err != nil {
+		s.log.Warn(err.Error())
+	}
+	return nil
 }
 
 // login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it, and is
@@ -290,7 +303,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	}
 	l.Alone, l.Orders, l.StartTimeout = s.alone, s.orders, s.timeout
 	if client == nil {
-		return wrap.Run(context.Background(), launcher{l}, idle{}, inbox.C, s.policy)
+		return wrap.Run(context.Background(), launcher{l, len(s.plan.Reads()) == 0 && l.CanDirect()}, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
 	l.Token = keeper.Token
@@ -300,7 +313,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 		defer close(kept)
 		keeper.Run(ctx)
 	}()
-	status, err := wrap.Run(ctx, launcher{l}, keeper, inbox.C, s.policy)
+	status, err := wrap.Run(ctx, launcher{l, false}, keeper, inbox.C, s.policy)
 	stop()
 	<-kept
 	s.letGo(keeper.Close)
@@ -388,11 +401,17 @@ func self() string {
 	return path
 }
 
-// launcher makes of a courier.Launcher what wrap wants: the types differ, the calls do not.
-type launcher struct{ *courier.Launcher }
+// launcher makes of a courier.Launcher what wrap wants.
+type launcher struct {
+	*courier.Launcher
+	direct bool // there is nothing to inject
+}
 
 // Launch implements wrap.Launcher.
 func (l launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation, error) {
+	if l.direct {
+		return l.Direct(), nil
+	}
 	before, _ := from.(*courier.Courier)
 	c, err := l.Launcher.Launch(t, before)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/internal/proc"
-	"github.com/vwrap/vwrap/signals"
 )
 
 // Hidden is the argument by which vwrap knows that it is to be a courier.
@@ -155,40 +154,28 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 		return nil, nil, err
 	}
 	return &Courier{
-		process: p, report: reportR, gate: gateW, memory: memory,
-		reported: make(chan Report, 1), executed: make(chan error, 1), ended: make(chan struct{}),
+		command: command{process: p, ended: make(chan struct{})}, report: reportR, gate: gateW, memory: memory,
+		reported: make(chan Report, 1), executed: make(chan error, 1),
 	}, ordersW, nil
 }
 
 // Courier is a courier, and later the command that it became. Its methods are for one goroutine.
 type Courier struct {
+	command
 	errand   Errand
 	program  string // as it was named, for messages
-	process  *proc.Process
-	terminal *proc.Terminal
-	alone    bool
 	report   *os.File
 	gate     *os.File
 	memory   *os.File // its generation, sealed: passed on, never read here
 	reported chan Report
 	executed chan error
-	ended    chan struct{}
 }
-
-// PID is the process's ID: the courier's, and the command's.
-func (c *Courier) PID() int { return c.process.PID() }
 
 // Reported gives the courier's report, once: also where it died without one.
 func (c *Courier) Reported() <-chan Report { return c.reported }
 
 // Executed tells, after Open, how that went: nil once the program runs, or an ExecError.
 func (c *Courier) Executed() <-chan error { return c.executed }
-
-// Ended is closed when the process has ended; Status tells how.
-func (c *Courier) Ended() <-chan struct{} { return c.ended }
-
-// Status is how it ended.
-func (c *Courier) Status() proc.Status { return c.process.Status() }
 
 // Open gives the courier the terminal and opens the gate.
 func (c *Courier) Open() {
@@ -199,25 +186,6 @@ func (c *Courier) Open() {
 
 // Dismiss sends the courier away: it will execute nothing. What it has fetched is in its report.
 func (c *Courier) Dismiss() { _ = c.gate.Close() }
-
-// Signal sends s to the command's process group, or to the command alone where that is asked for or the group is
-// vwrap's own. What continues a command that was stopped gives it the terminal too, where vwrap has that.
-func (c *Courier) Signal(s unix.Signal) error {
-	if s == unix.SIGCONT {
-		c.terminal.Give(c.process.PID())
-	}
-	return c.process.Signal(s, c.alone)
-}
-
-// Stop is Signal with a signal that asks the command to end.
-func (c *Courier) Stop(s unix.Signal) error { return c.process.Stop(s, c.alone) }
-
-// Kill kills the command and all that descends from it.
-func (c *Courier) Kill() { c.process.Kill() }
-
-// Drain is for a command that has ended: the channel is closed when all that descends from it has too. What was not
-// reached by Stop is sent TERM.
-func (c *Courier) Drain() <-chan struct{} { return c.process.Drain() }
 
 // Forget closes the courier's memory file: nothing will start from its generation any more.
 func (c *Courier) Forget() { _ = c.memory.Close() }
@@ -245,20 +213,4 @@ func (c *Courier) listen(epoch int) {
 		return
 	}
 	c.executed <- nil
-}
-
-// watch follows the process: job control while it lives, the terminal when it has ended.
-func (c *Courier) watch() {
-	for {
-		select {
-		case s := <-c.process.Stops():
-			if stop, group := c.terminal.Suspend(c.process, s); stop {
-				signals.StopSelf(s, group)
-			}
-		case <-c.process.Ended():
-			c.terminal.Take(c.process.PID(), c.process.Status().Signal != 0)
-			close(c.ended)
-			return
-		}
-	}
 }

@@ -3,6 +3,7 @@ package courier
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -23,12 +24,19 @@ func newMemoryFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "generation"), nil
 }
 
-func sealFile(f *os.File) error {
+// fill writes text into an empty memory file and seals that.
+func fill(f *os.File, text []byte) error {
+	if _, err := f.Write(text); err != nil {
+		return fmt.Errorf("write the memory file: %w", err)
+	}
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		return fmt.Errorf("seal the memory file: %w", err)
 	}
 	return nil
 }
+
+// content reads a memory file, and leaves its offset alone: that is shared by all who have the file.
+func content(f *os.File) ([]byte, error) { return io.ReadAll(io.NewSectionReader(f, 0, 1<<40)) }
 
 // sealed reports whether f has all seals.
 func sealed(f *os.File) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"syscall"
 
@@ -20,7 +19,7 @@ var ErrLeased = errors.New("a leased secret cannot be used with --once")
 // with the leases that are to be revoked, and whether the token is: not where the command is to have leases that
 // hang on it. It returns only on failure: vwrap's exit status, and why.
 func Once(ctx context.Context, o Orders, open Sources, force bool, warn func(string), release func(leased []envsource.Holding, token bool)) (int, error) {
-	result, err := fetch(ctx, o, noCarry{}, open)
+	result, err := fetch(ctx, o, nil, open)
 	for _, line := range result.Warnings {
 		warn(line)
 	}
@@ -65,6 +64,3 @@ func describe(hs []envsource.Holding) string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// noCarry is the memory file of a generation that has none before it.
-type noCarry struct{ io.Reader }

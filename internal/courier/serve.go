@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +20,9 @@ import (
 
 // Sources opens the sources that orders call for. Its error is a line for the user.
 type Sources func(o Orders) (map[string]envsource.Source, error)
+
+// none is for what needs no source.
+func none(Orders) (map[string]envsource.Source, error) { return nil, nil }
 
 // Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command.
 func Serve(open Sources) int {
@@ -185,7 +187,7 @@ func (r *Report) fail(status int, err error) {
 }
 
 // fetch resolves the environment that o asks for.
-func fetch(ctx context.Context, o Orders, carry io.Reader, open Sources) (envsource.Result, error) {
+func fetch(ctx context.Context, o Orders, carry *os.File, open Sources) (envsource.Result, error) {
 	plan, err := envsource.NewPlan(o.Input)
 	if err != nil {
 		return envsource.Result{}, err
@@ -196,7 +198,8 @@ func fetch(ctx context.Context, o Orders, carry io.Reader, open Sources) (envsou
 	}
 	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict, Retry: o.Retry}
 	if o.Carry {
-		if err := json.NewDecoder(io.NewSectionReader(carry.(io.ReaderAt), 0, 1<<40)).Decode(&f.Carry); err != nil {
+		text, err := content(carry)
+		if err != nil || json.Unmarshal(text, &f.Carry) != nil {
 			return envsource.Result{}, errors.New("the last generation's memory file is not readable")
 		}
 	}
@@ -235,8 +238,9 @@ func StatusOf(err error) int {
 
 // seal lays c into the memory file and seals that, so that neither we nor anybody can change it after.
 func seal(f *os.File, c envsource.Carry) error {
-	if err := json.NewEncoder(f).Encode(c); err != nil {
+	text, err := json.Marshal(c)
+	if err != nil || fill(f, text) != nil {
 		return errors.New("the memory file cannot be written")
 	}
-	return sealFile(f)
+	return nil
 }

@@ -20,6 +20,7 @@ type Spec struct {
 	Args  []string // Args[0] included
 	Env   []string
 	Files []int // descriptors
+	Join  bool  // the process group of this process, instead of one of its own
 }
 
 // Children are the child processes of this process: those that it starts, and those that the kernel gives it because
@@ -86,13 +87,13 @@ func (c *Children) fork() {
 	}
 }
 
-// Start starts a process in a process group of its own, in the background. It is sent TERM when this process is
+// Start starts a process, in the background where it has a process group of its own. It is sent TERM when this process is
 // gone, but where this process is PID 1: the kernel ends the namespace then.
 func (c *Children) Start(spec Spec) (*Process, error) {
 	attr := &syscall.ProcAttr{
 		Env:   spec.Env,
 		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Sys:   &syscall.SysProcAttr{Setpgid: !spec.Join},
 	}
 	for _, fd := range spec.Files {
 		attr.Files = append(attr.Files, uintptr(fd))
@@ -106,7 +107,10 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 		c.mu.Lock() // so that nothing reaps it before it is known
 		defer c.mu.Unlock()
 		if p.pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
-			p.kin = lineage{root: p.pid, group: p.pid}
+			p.kin = lineage{root: p.pid}
+			if !spec.Join {
+				p.kin.group = p.pid
+			}
 			c.own[p.pid] = p
 		}
 	}

@@ -65,10 +65,6 @@ func executable(file string) error {
 	return nil
 }
 
-// maxString is the most that one argument or variable may take, its closing NUL included (MAX_ARG_STRLEN,
-// execve(2)).
-const maxString = 128 << 10
-
 // CheckSize returns an error wrapping ErrTooBig where the kernel would refuse to execute argv with env: a string
 // over 128 KiB, or all of them over a quarter of the stack limit, at most 6 MiB. It names the variable, and the
 // largest ones where it is the sum.
@@ -88,8 +84,7 @@ func CheckSize(argv, env []string) error {
 		}
 		total += uint64(len(s)) + 1 + 8
 	}
-	most := min(max(stackLimit()/4, maxString), 6<<20)
-	if total > most {
+	if most := maxTotal(); total > most {
 		return fmt.Errorf("the environment and the arguments: %w: %d KiB, the kernel takes at most %d KiB (largest: %s with %d KiB)",
 			ErrTooBig, total>>10, most>>10, largest, size>>10)
 	}

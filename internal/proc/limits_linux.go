@@ -73,11 +73,17 @@ func LimitCore() error {
 	return nil
 }
 
-// stackLimit is what a quarter of may be arguments and environment (execve(2)).
-func stackLimit() uint64 {
+// maxString is the most that one argument or variable may take, its closing NUL included (MAX_ARG_STRLEN,
+// execve(2)).
+const maxString = 128 << 10
+
+// maxTotal is the most that all arguments and variables may take: a quarter of the stack limit, at least one string,
+// at most 6 MiB (execve(2)).
+func maxTotal() uint64 {
+	stack := uint64(8 << 20)
 	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_STACK, &limit) != nil {
-		return 8 << 20
+	if unix.Getrlimit(unix.RLIMIT_STACK, &limit) == nil {
+		stack = limit.Cur
 	}
-	return limit.Cur
+	return min(max(stack/4, maxString), 6<<20)
 }

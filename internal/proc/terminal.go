@@ -2,7 +2,6 @@ package proc
 
 import (
 	"errors"
-	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -161,15 +160,23 @@ func undisturbed(f func()) {
 	f()
 }
 
-// Undisturbed is w, for writing to the terminal also from its background where it is set to refuse that (stty
-// tostop): who supervises a command has something to say while that has the terminal.
-func Undisturbed(w io.Writer) io.Writer { return undisturbedWriter{w} }
-
-type undisturbedWriter struct{ io.Writer }
+// Stderr writes to standard error, also from the background of a terminal that is set to refuse that (stty tostop):
+// who supervises a command has something to say while that has the terminal. Unlike os.Stderr it does not end vwrap
+// where nobody reads.
+type Stderr struct{}
 
 // Write implements io.Writer.
-func (w undisturbedWriter) Write(p []byte) (n int, err error) {
-	undisturbed(func() { n, err = w.Writer.Write(p) })
+func (Stderr) Write(p []byte) (n int, err error) {
+	undisturbed(func() {
+		for n < len(p) && err == nil {
+			var written int
+			err = ignoringEINTR(func() (err error) {
+				written, err = unix.Write(2, p[n:])
+				return err
+			})
+			n += max(written, 0)
+		}
+	})
 	return n, err
 }
 
