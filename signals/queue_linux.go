@@ -19,7 +19,7 @@ import (
 
 // pipe is the descriptor that the handler writes to, self the process ID: what vwrap has done to itself (PIPE, when
 // nobody reads its messages any more) is not to be passed on.
-var pipe, self int32
+var pipe, self int32 //nolint:unused // by handle
 
 // handle is the handler. The kernel calls it, on the stack that Go keeps for signals.
 func handle() //nolint:unused // by handlerPC
@@ -114,9 +114,9 @@ func (a action) install(s unix.Signal) (before action) {
 	return before
 }
 
-// stopOthers sends s to the process group, but not to this process: what a process ignores is dropped when it is
-// sent. One that came to it besides what stopThread sends would stop it again, after it was continued.
-func stopOthers(s unix.Signal) {
+// sendOthers sends s to the process group, but not to this process: what a process ignores is dropped when it is
+// sent. One that came to it besides what sendThread sends would stop it again, after it was continued.
+func sendOthers(s unix.Signal) {
 	syscall.ForkLock.Lock() // a child must not begin with s ignored
 	defer syscall.ForkLock.Unlock()
 	const ignore = 1 // SIG_IGN

@@ -28,8 +28,14 @@ func openQueue(wanted []unix.Signal) *queue {
 
 func (q *queue) close() {}
 
-// stopOthers stops the process group, this process included.
-func stopOthers(unix.Signal) { _ = unix.Kill(0, unix.SIGSTOP) }
+// sendOthers sends s to the process group. This process gets it too: then by STOP, where s is to stop it, since the
+// default action of the others cannot be had back.
+func sendOthers(s unix.Signal) {
+	if Stops(s) {
+		s = unix.SIGSTOP
+	}
+	_ = unix.Kill(0, s)
+}
 
 // byDefault has s do what it does by default, as far as os/signal can.
 func byDefault(s unix.Signal) (undo func()) {

@@ -13,16 +13,20 @@ func StopSelf(s unix.Signal, group bool) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if group {
-		stopOthers(s)
+		sendOthers(s)
 	}
 	defer byDefault(s)()
-	stopThread(s)
+	sendThread(s)
 }
 
-// DieOf ends vwrap by s, so that its parent sees that; a shell ends a loop by it. It returns where s does not end
-// it: as PID 1, for which the kernel drops what has no handler (pid_namespaces(7)).
-func DieOf(s unix.Signal) {
+// DieOf ends vwrap by s, so that its parent sees that; a shell ends a loop by it. With group, the rest of its process
+// group gets s first: a script does, where the terminal has it, and would not believe in a Ctrl-C otherwise. It
+// returns where s does not end vwrap: as PID 1, for which the kernel drops what has no handler (pid_namespaces(7)).
+func DieOf(s unix.Signal, group bool) {
 	runtime.LockOSThread()
+	if group {
+		sendOthers(s)
+	}
 	byDefault(s)
-	dieThread(s)
+	sendThread(s)
 }

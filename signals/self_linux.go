@@ -9,8 +9,6 @@ const (
 	realtime = 34
 )
 
-// stopThread sends s to this thread, which must be locked: it is done when the call returns. What is sent to the
+// sendThread sends s to this thread, which must be locked: it is done when the call returns. What is sent to the
 // process may be done by another thread, a moment later.
-func stopThread(s unix.Signal) { _ = unix.Tgkill(unix.Getpid(), unix.Gettid(), s) }
-
-func dieThread(s unix.Signal) { stopThread(s) }
+func sendThread(s unix.Signal) { _ = unix.Tgkill(unix.Getpid(), unix.Gettid(), s) }

@@ -3,7 +3,6 @@
 package signals
 
 import (
-	"os/signal"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,15 +14,14 @@ const (
 	realtime = last + 3
 )
 
-// stopThread stops the process with STOP: the default action of the others cannot be had back here.
-func stopThread(unix.Signal) { _ = unix.Kill(unix.Getpid(), unix.SIGSTOP) }
-
-// dieThread waits a little: the signal comes to any thread. Go cannot be made to die of QUIT here.
-func dieThread(s unix.Signal) {
-	if s == unix.SIGQUIT {
-		return
+// sendThread sends s to the process: which thread gets it cannot be said here. What is to stop vwrap is STOP, since
+// the default action of the others cannot be had back; nor can that of QUIT, to which Go answers with a stack trace.
+func sendThread(s unix.Signal) {
+	switch {
+	case Stops(s):
+		_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	case s != unix.SIGQUIT:
+		_ = unix.Kill(unix.Getpid(), s)
+		time.Sleep(time.Second) // it comes to any thread, in a moment
 	}
-	signal.Reset(s)
-	_ = unix.Kill(unix.Getpid(), s)
-	time.Sleep(time.Second)
 }
