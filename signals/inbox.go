@@ -20,8 +20,8 @@ type Inbox struct {
 	done     chan struct{}
 }
 
-// Listen begins to receive. HUP and INT that were ignored when vwrap started (nohup; a job in the background of a
-// script) stay ignored, here and in the command: asking for them would end that. With shared, vwrap is stopped with
+// Listen begins to receive. What was ignored when vwrap started (nohup; a job in the background of a script) stays
+// ignored, as far as Go has left it so; asking for it would end that. With shared, vwrap is stopped with
 // the group that it shares with its command, by the terminal: what stops it is not received.
 func Listen(shared bool) *Inbox {
 	var wanted []unix.Signal

@@ -41,7 +41,12 @@ type queue struct {
 	before map[unix.Signal]action
 }
 
-// openQueue has wanted come to it.
+// ignore is the handler of what is ignored (SIG_IGN).
+const ignore = 1
+
+// openQueue has wanted come to it. What was ignored when vwrap started, and Go has left so, stays ignored, here and
+// in the command: HUP and INT (nohup; a job in the background of a script), and TSTP, TTIN, TTOU and CONT (what a
+// shell that does job control wants left alone).
 func openQueue(wanted []unix.Signal) *queue {
 	q := &queue{c: make(chan unix.Signal), closed: make(chan struct{}), before: map[unix.Signal]action{}}
 	var fds [2]int
@@ -56,7 +61,9 @@ func openQueue(wanted []unix.Signal) *queue {
 			q.others = append(q.others, s)
 			continue
 		}
-		q.before[s] = own.install(s)
+		if actionOf(s).handler != ignore {
+			q.before[s] = own.install(s)
+		}
 	}
 	q.done.Add(1)
 	go q.read()
@@ -119,7 +126,6 @@ func (a action) install(s unix.Signal) (before action) {
 func sendOthers(s unix.Signal) {
 	syscall.ForkLock.Lock() // a child must not begin with s ignored
 	defer syscall.ForkLock.Unlock()
-	const ignore = 1 // SIG_IGN
 	before := action{handler: ignore}.install(s)
 	_ = unix.Kill(0, s)
 	before.install(s)

@@ -19,14 +19,10 @@ func StopSelf(s unix.Signal, group bool) {
 	sendThread(s)
 }
 
-// DieOf ends vwrap by s, so that its parent sees that; a shell ends a loop by it. With group, the rest of its process
-// group gets s first: a script does, where the terminal has it, and would not believe in a Ctrl-C otherwise. It
-// returns where s does not end vwrap: as PID 1, for which the kernel drops what has no handler (pid_namespaces(7)).
-func DieOf(s unix.Signal, group bool) {
+// DieOf ends vwrap by s, so that its parent sees that; a shell ends a loop by it. It returns where s does not end
+// it: as PID 1, for which the kernel drops what has no handler (pid_namespaces(7)).
+func DieOf(s unix.Signal) {
 	runtime.LockOSThread()
-	if group {
-		sendOthers(s)
-	}
 	byDefault(s)
 	sendThread(s)
 }

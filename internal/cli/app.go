@@ -30,7 +30,7 @@ func Main(argv []string) int {
 	i := &invocation{command: command, dashes: dashes}
 	status := i.do(own)
 	if i.dieOf != 0 {
-		signals.DieOf(i.dieOf, i.dieAll)
+		signals.DieOf(i.dieOf)
 	}
 	return status
 }
@@ -58,7 +58,6 @@ type invocation struct {
 	dashes  bool     // there was a "--"
 	status  int
 	dieOf   unix.Signal // that ended the command, so that vwrap is to end by it too
-	dieAll  bool        // and its process group to get it, which the terminal gave to the command alone
 
 	launcher *courier.Launcher // where a command is to be supervised; its first courier comes up meanwhile
 }

@@ -36,7 +36,6 @@ func (i *invocation) run(c *cli.Context) error {
 	i.status = status.Exit()
 	if terminal.Mode != proc.OwnGroup && (status.Signal == unix.SIGINT || status.Signal == unix.SIGQUIT) {
 		i.dieOf = status.Signal // else a loop of the shell's would go on
-		i.dieAll = terminal.Mode == proc.Handoff
 	}
 	return err
 }

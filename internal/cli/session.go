@@ -303,7 +303,11 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	}
 	l.Alone, l.Orders, l.StartTimeout = s.alone, s.orders, s.timeout
 	if client == nil {
-		return wrap.Run(context.Background(), launcher{l, len(s.plan.Reads()) == 0 && l.CanDirect()}, idle{}, inbox.C, s.policy)
+		direct := len(s.plan.Reads()) == 0 && l.CanDirect()
+		if direct {
+			l.Close() // the guess was wrong
+		}
+		return wrap.Run(context.Background(), launcher{l, direct}, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
 	l.Token = keeper.Token

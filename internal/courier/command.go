@@ -24,8 +24,7 @@ func (c *command) Ended() <-chan struct{} { return c.ended }
 // Status is how it ended.
 func (c *command) Status() proc.Status { return c.process.Status() }
 
-// Signal sends s to the command's process group, or to the command alone where that is asked for or the group is
-// vwrap's own. What continues a command that was stopped gives it the terminal too, where vwrap has that.
+// Signal sends s to the command's process group, or to the command alone where that is asked for. What continues a command that was stopped gives it the terminal too, where vwrap has that.
 func (c *command) Signal(s unix.Signal) error {
 	if s == unix.SIGCONT {
 		c.terminal.Give(c.process.PID())

@@ -31,7 +31,7 @@ func (l *Launcher) CanDirect() bool { return l.Terminal.Mode != proc.Handoff }
 // of core dumps.
 func (l *Launcher) Direct() *Direct {
 	d := &Direct{
-		command:  command{terminal: l.Terminal, alone: l.Alone || l.Terminal.Mode == proc.Shared, ended: make(chan struct{})},
+		command:  command{terminal: l.Terminal, alone: l.Alone, ended: make(chan struct{})},
 		launcher: l, reported: make(chan Report, 1), executed: make(chan error, 1),
 	}
 	d.program = d.prepare()

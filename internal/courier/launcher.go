@@ -96,7 +96,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if len(o.Argv) > 0 {
 		c.program = o.Argv[0]
 	}
-	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone || shared
+	c.errand, c.terminal, c.alone = t.Errand, l.Terminal, l.Alone
 	if shared {
 		c.process.JoinedOurs()
 	}

@@ -107,10 +107,7 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 		c.mu.Lock() // so that nothing reaps it before it is known
 		defer c.mu.Unlock()
 		if p.pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
-			p.kin = lineage{root: p.pid}
-			if !spec.Join {
-				p.kin.group = p.pid
-			}
+			p.kin = lineage{root: p.pid, group: p.pid, shared: spec.Join}
 			c.own[p.pid] = p
 		}
 	}

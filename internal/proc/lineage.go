@@ -18,9 +18,10 @@ type entry struct {
 //
 // It is no business of vwrap's whose environment is whose: nothing but the process table is read.
 type lineage struct {
-	root  int // 0 once it was reaped: its number may be a stranger's then
-	group int // that root was in, 0 where that is vwrap's own
-	seen  map[int]uint64
+	root   int  // 0 once it was reaped: its number may be a stranger's then
+	group  int  // that root began; 0 where a stranger has its number
+	shared bool // root is in vwrap's own group instead, with others
+	seen   map[int]uint64
 }
 
 // living are the kin that are left, but the root itself: zombies too, until their parent, which may be vwrap, has
@@ -74,7 +75,7 @@ func (l *lineage) isKin(e entry, c *Children) bool {
 		return false
 	case seen && start == e.start:
 		return true
-	case l.group != 0 && (e.group == l.group || e.session == l.group):
+	case l.group != 0 && !l.shared && (e.group == l.group || e.session == l.group):
 		return true
 	}
 	if _, ok := l.seen[e.session]; ok {

@@ -50,37 +50,16 @@ func (p *Process) stopped(by unix.Signal) {
 func (p *Process) JoinedOurs() {
 	p.children.mu.Lock()
 	defer p.children.mu.Unlock()
-	p.kin.group = 0
+	p.kin.shared = true
 }
 
-// Signal sends s to the process's group, or, with alone, to the process. Once the process has ended, what is left of
-// its kin in that group gets it. Nobody else ever does.
+// Signal sends s to the process's group, or, with alone, to the process. Where the group is vwrap's own, that means
+// the process and those of its kin that are in it. Once the process has ended, what is left of its kin in the group
+// gets it. Nobody else ever does.
 func (p *Process) Signal(s unix.Signal, alone bool) error {
 	p.children.mu.Lock()
 	defer p.children.mu.Unlock()
-	if p.over() {
-		for _, e := range p.kin.living(p.children) {
-			if e.group == p.pid {
-				_ = e.signal(s)
-			}
-		}
-		return nil
-	}
 	return p.send(s, alone)
-}
-
-// over reports whether the process was reaped. The caller holds children.mu.
-func (p *Process) over() bool { return p.children.own[p.pid] != p }
-
-func (p *Process) send(s unix.Signal, alone bool) error {
-	to := -p.pid
-	if alone || p.kin.group == 0 {
-		to = p.pid
-	}
-	if err := unix.Kill(to, s); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("send %s to %d: %w", unix.SignalName(s), to, err)
-	}
-	return nil
 }
 
 // Stop is Signal with a signal that asks to end. Those of the process's kin that it does not reach are asked by
@@ -92,14 +71,43 @@ func (p *Process) Stop(s unix.Signal, alone bool) error {
 		p.asked = map[int]bool{}
 	}
 	for _, e := range p.kin.living(p.children) { // before it: then parentage still tells who is kin
-		if !alone && e.group == p.pid {
+		if !alone && e.group == p.group() {
 			p.asked[e.pid] = true
+		}
+	}
+	return p.send(s, alone)
+}
+
+// over reports whether the process was reaped. The caller holds children.mu, as with all that follow.
+func (p *Process) over() bool { return p.children.own[p.pid] != p }
+
+// group is the process group that the process was to be in.
+func (p *Process) group() int {
+	if p.kin.shared {
+		return unix.Getpgrp()
+	}
+	return p.pid
+}
+
+func (p *Process) send(s unix.Signal, alone bool) error {
+	if (p.kin.shared || p.over()) && !alone {
+		for _, e := range p.kin.living(p.children) {
+			if e.group == p.group() {
+				_ = e.signal(s)
+			}
 		}
 	}
 	if p.over() {
 		return nil
 	}
-	return p.send(s, alone)
+	to := -p.pid
+	if alone || p.kin.shared {
+		to = p.pid
+	}
+	if err := unix.Kill(to, s); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("send %s to %d: %w", unix.SignalName(s), to, err)
+	}
+	return nil
 }
 
 // Kill kills the process, its group, and all its kin, also what shows up later while Drain waits.
@@ -157,7 +165,9 @@ func (p *Process) drain() bool {
 		case !p.asked[e.pid]:
 			p.asked[e.pid] = true
 			_ = e.signal(unix.SIGTERM)
-			_ = e.signal(unix.SIGCONT) // what is stopped hears nothing
+			if e.state == 'T' { // what is stopped hears nothing
+				_ = e.signal(unix.SIGCONT)
+			}
 		}
 	}
 	return len(left) == 0 && p.over()

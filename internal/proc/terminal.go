@@ -18,8 +18,8 @@ const (
 	// Handoff: vwrap is the terminal's foreground and stdin and stdout are the terminal. The command becomes the
 	// foreground group.
 	Handoff
-	// Shared: vwrap is part of a foreground pipeline. The command is in vwrap's own group, which the terminal's
-	// signals reach.
+	// Shared: vwrap is in the foreground with others: in a pipeline, or in a script that is to get the terminal's
+	// signals too. The command is in vwrap's own group, which these reach.
 	Shared
 )
 
@@ -56,7 +56,7 @@ func OpenTerminal() *Terminal {
 	t.saved = settings(t.fd)
 	switch {
 	case t.foreground() != t.group:
-	case controlling(0) && controlling(1):
+	case controlling(0) && controlling(1) && os.Getpid() == t.group:
 		t.Mode = Handoff
 	default:
 		t.Mode = Shared
@@ -117,13 +117,15 @@ func (t *Terminal) Take(group int, restore bool) {
 }
 
 func (t *Terminal) take(group int, restore bool) {
-	if !t.own() {
+	if t.fd < 0 {
 		return
 	}
-	if front := t.foreground(); front != group && (t.Mode != Handoff || alive(front)) {
+	switch front := t.foreground(); {
+	case front == group, t.Mode != OwnGroup && !alive(front): // the command's, or that of a job of its
+		t.setForeground(t.group)
+	case front != t.group || t.Mode != Shared:
 		return // somebody else's by now, or never the command's
 	}
-	t.setForeground(t.group)
 	if restore && t.saved != nil {
 		t.set(t.saved)
 	}
@@ -188,10 +190,11 @@ func (Stderr) Write(p []byte) (n int, err error) {
 //   - In an orphaned process group nobody could continue vwrap: the command is continued at once, but one that was
 //     stopped by STOP, which is meant, or wants a terminal that it cannot get.
 //   - Without a terminal, whoever stopped the command may continue it.
+//   - In a shared group the terminal stops vwrap as well: a second time would come after it was continued.
 func (t *Terminal) Suspend(p *Process, by unix.Signal) (stop, group bool) {
 	wants := by == unix.SIGTTIN || by == unix.SIGTTOU
 	switch {
-	case t.fd < 0 || !p.isStopped():
+	case t.fd < 0 || !p.isStopped(), t.Mode == Shared && by != unix.SIGSTOP:
 		return false, false
 	case wants && t.own() && t.foreground() == t.group:
 		t.Give(p.PID())
