@@ -12,12 +12,28 @@ import (
 // signal that comes again before the first was taken is one, as with the kernel (signal(7)); real-time signals are
 // queued each.
 type Inbox struct {
-	C <-chan unix.Signal
+	C <-chan Received
 
 	standard chan os.Signal // from os/signal
 	queue    *queue         // what does not come from there
 	closed   chan struct{}
 	done     chan struct{}
+}
+
+// Received is a signal that came.
+type Received struct {
+	unix.Signal
+	Kernel bool // no process has sent it, as far as can be told
+}
+
+// ReachedGroup reports whether a command in vwrap's own process group has got it as well: the terminal sends its
+// signals to the whole foreground group, the shell CONT to the whole of a job.
+func (r Received) ReachedGroup() bool {
+	switch r.Signal {
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH:
+		return r.Kernel
+	}
+	return r.Signal == unix.SIGCONT
 }
 
 // Listen begins to receive. What was ignored when vwrap started (nohup; a job in the background of a script) stays
@@ -30,7 +46,7 @@ func Listen(shared bool) *Inbox {
 			wanted = append(wanted, s)
 		}
 	}
-	out := make(chan unix.Signal)
+	out := make(chan Received)
 	i := &Inbox{
 		C: out, standard: make(chan os.Signal, 1024), queue: openQueue(wanted),
 		closed: make(chan struct{}), done: make(chan struct{}),
@@ -51,20 +67,20 @@ func (i *Inbox) Close() {
 }
 
 // collect holds what has come until it is taken, so that neither of the channels it reads from is ever full.
-func (i *Inbox) collect(out chan<- unix.Signal) {
+func (i *Inbox) collect(out chan<- Received) {
 	defer close(i.done)
-	var waiting []unix.Signal
+	var waiting []Received
 	for {
-		var next unix.Signal
-		var taker chan<- unix.Signal
+		var next Received
+		var taker chan<- Received
 		if len(waiting) > 0 {
 			next, taker = waiting[0], out
 		}
 		select {
 		case s := <-i.standard:
-			waiting = add(waiting, s.(unix.Signal))
+			waiting = Queue(waiting, Received{Signal: s.(unix.Signal), Kernel: true})
 		case s := <-i.queue.c:
-			waiting = add(waiting, s)
+			waiting = Queue(waiting, s)
 		case taker <- next:
 			waiting = waiting[1:]
 		case <-i.closed:
@@ -73,10 +89,13 @@ func (i *Inbox) collect(out chan<- unix.Signal) {
 	}
 }
 
-// add adds s to what waits: once, where it is a standard signal.
-func add(waiting []unix.Signal, s unix.Signal) []unix.Signal {
-	if s < realtime && slices.Contains(waiting, s) {
-		return waiting
+// Queue adds s to the signals that wait. As in the kernel, one standard signal of a kind waits, and each real-time one
+// (signal(7)).
+func Queue(waiting []Received, s Received) []Received {
+	same := slices.IndexFunc(waiting, func(r Received) bool { return r.Signal == s.Signal })
+	if same < 0 || s.Signal >= realtime {
+		return append(waiting, s)
 	}
-	return append(waiting, s)
+	waiting[same].Kernel = waiting[same].Kernel && s.Kernel
+	return waiting
 }

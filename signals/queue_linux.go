@@ -30,9 +30,12 @@ func handlerPC() uintptr
 // faults are what a program does to itself. Go's runtime needs to see them first, and so they are received from it.
 var faults = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS}
 
+// byKernel is set in the byte of a signal that no process has sent.
+const byKernel = 0x80
+
 // queue is the pipe, and what comes out of it.
 type queue struct {
-	c      chan unix.Signal
+	c      chan Received
 	others []os.Signal // that os/signal has to receive
 
 	r      *os.File
@@ -48,7 +51,7 @@ const ignore = 1
 // in the command: HUP and INT (nohup; a job in the background of a script), and TSTP, TTIN, TTOU and CONT (what a
 // shell that does job control wants left alone).
 func openQueue(wanted []unix.Signal) *queue {
-	q := &queue{c: make(chan unix.Signal), closed: make(chan struct{}), before: map[unix.Signal]action{}}
+	q := &queue{c: make(chan Received), closed: make(chan struct{}), before: map[unix.Signal]action{}}
 	var fds [2]int
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
 		return q // no descriptor is left: then nothing else will work either
@@ -77,7 +80,7 @@ func (q *queue) read() {
 		n, err := q.r.Read(buffer)
 		for _, s := range buffer[:max(n, 0)] {
 			select {
-			case q.c <- unix.Signal(s):
+			case q.c <- Received{Signal: unix.Signal(s &^ byKernel), Kernel: s&byKernel != 0}:
 			case <-q.closed:
 				return
 			}

@@ -1,15 +1,18 @@
 #include "textflag.h"
 
-// write(pipe, &signal, 1), but for what this process has sent. The kernel passes the signal's number in DI and its
-// siginfo_t in SI: si_code is at 8, above 0 where the kernel speaks for itself, si_pid at 16 (sigaction(2)). What was
-// interrupted gets its registers back when the handler returns.
+// write(pipe, &signal, 1), but for what this process has sent; with byKernel, where the kernel speaks for itself. It
+// passes the signal's number in DI and its siginfo_t in SI: si_code is at 8, above 0 where it does, si_pid at 16
+// (sigaction(2)). What was interrupted gets its registers back when the handler returns.
 TEXT ·handle(SB), NOSPLIT|NOFRAME, $0
 	MOVL	8(SI), AX
 	CMPL	AX, $0
-	JGT	send
+	JGT	kernel
 	MOVL	16(SI), AX
 	CMPL	AX, ·self(SB)
 	JEQ	done
+	JMP	send
+kernel:
+	ORL	$0x80, DI
 send:
 	SUBQ	$24, SP
 	MOVB	DI, 8(SP)

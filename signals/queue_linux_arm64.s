@@ -1,16 +1,19 @@
 #include "textflag.h"
 
-// write(pipe, &signal, 1), but for what this process has sent. The kernel passes the signal's number in R0 and its
-// siginfo_t in R1: si_code is at 8, above 0 where the kernel speaks for itself, si_pid at 16 (sigaction(2)). What was
-// interrupted gets its registers back when the handler returns.
+// write(pipe, &signal, 1), but for what this process has sent; with byKernel, where the kernel speaks for itself. It
+// passes the signal's number in R0 and its siginfo_t in R1: si_code is at 8, above 0 where it does, si_pid at 16
+// (sigaction(2)). What was interrupted gets its registers back when the handler returns.
 TEXT ·handle(SB), NOSPLIT|NOFRAME, $0
 	MOVW	8(R1), R2
 	CMPW	$0, R2
-	BGT	send
+	BGT	kernel
 	MOVW	16(R1), R2
 	MOVW	·self(SB), R3
 	CMPW	R3, R2
 	BEQ	done
+	B	send
+kernel:
+	ORR	$0x80, R0
 send:
 	SUB	$16, RSP
 	MOVB	R0, 8(RSP)

@@ -12,7 +12,7 @@ import (
 // queue is what has signals come by itself: nothing has, here. os/signal receives them, which merges real-time
 // signals that wait to be received.
 type queue struct {
-	c      chan unix.Signal // nothing comes
+	c      chan Received // nothing comes
 	others []os.Signal
 }
 

@@ -26,7 +26,7 @@ var aliases = map[string]unix.Signal{"IOT": unix.SIGABRT, "CLD": unix.SIGCHLD, "
 func Parse(text string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 1 || n > last {
-			return 0, fmt.Errorf("%w %q", ErrUnknown, text)
+			return 0, fmt.Errorf("%w %q (want a name such as HUP, or a number from 1 to %d)", ErrUnknown, text, last)
 		}
 		return unix.Signal(n), nil
 	}
@@ -88,25 +88,16 @@ func Name(s unix.Signal) string {
 	return strconv.Itoa(int(s))
 }
 
-// Passed reports whether s is passed on: every signal is but those that cannot be caught (KILL, STOP), those that
-// are vwrap's own (CHLD; URG and PROF, which Go's runtime uses), and the two that the C library keeps for itself
-// (nptl(7)).
+// Passed reports whether s is passed on: every signal is but those that cannot be caught (KILL, STOP) and those that
+// are vwrap's own (CHLD; URG and PROF, which Go's runtime uses).
 func Passed(s unix.Signal) bool {
 	return s > 0 && s <= last && !slices.Contains([]unix.Signal{
-		unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPROF, realtime - 2, realtime - 1,
+		unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPROF,
 	}, s)
 }
 
 // Ends reports whether s asks a program to end, so that it must be obeyed also while none runs.
 func Ends(s unix.Signal) bool { return s == unix.SIGTERM || s == unix.SIGINT || s == unix.SIGQUIT }
-
-// FromTerminal reports whether s is one that the terminal, or the shell on it, sends to a whole process group: a
-// command in vwrap's own group has got it already.
-func FromTerminal(s unix.Signal) bool {
-	return slices.Contains([]unix.Signal{
-		unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT, unix.SIGWINCH,
-	}, s)
-}
 
 // Stops reports whether s stops a process that has not arranged for anything else (signal(7)).
 func Stops(s unix.Signal) bool {

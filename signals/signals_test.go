@@ -107,7 +107,7 @@ func TestInboxReceivesEverySignal(t *testing.T) {
 			continue
 		}
 		send(s)
-		if got := <-i.C; got != s {
+		if got := <-i.C; got.Signal != s {
 			t.Errorf("got %v, want %v", got, s)
 		}
 	}
@@ -124,7 +124,7 @@ func TestInboxReceivesEverySignal(t *testing.T) {
 	}
 	go send(all...)
 	for range all {
-		got[<-i.C]++
+		got[(<-i.C).Signal]++
 	}
 	for s, n := range want {
 		if got[s] != n {
@@ -148,25 +148,25 @@ func TestInboxLeavesOutWhatWasNotSent(t *testing.T) {
 	}
 	_ = w.Close()
 	send(unix.SIGUSR1)
-	if got := <-i.C; got != unix.SIGUSR1 {
+	if got := <-i.C; got != (Received{Signal: unix.SIGUSR1}) {
 		t.Errorf("got %v", got)
 	}
 }
 
 // What comes again before it is taken is one, and nothing waits on the one that takes.
 func TestInboxMergesStandardSignals(t *testing.T) {
-	standard, taken := make(chan os.Signal), make(chan unix.Signal)
-	i := &Inbox{C: taken, standard: make(chan os.Signal), queue: &queue{c: make(chan unix.Signal)}, closed: make(chan struct{}), done: make(chan struct{})}
+	standard, taken := make(chan os.Signal), make(chan Received)
+	i := &Inbox{C: taken, standard: make(chan os.Signal), queue: &queue{c: make(chan Received)}, closed: make(chan struct{}), done: make(chan struct{})}
 	i.standard = standard
 	go i.collect(taken)
 	for range 3 {
 		standard <- unix.SIGHUP
 		standard <- unix.SIGUSR1
-		i.queue.c <- 40
+		i.queue.c <- Received{Signal: 40}
 	}
 	var got []unix.Signal
 	for range 5 {
-		got = append(got, <-i.C)
+		got = append(got, (<-i.C).Signal)
 	}
 	if want := []unix.Signal{unix.SIGHUP, unix.SIGUSR1, 40, 40, 40}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

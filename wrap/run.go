@@ -92,10 +92,10 @@ type loop struct {
 	drained   <-chan struct{} // of a command that has ended and left processes behind
 	released  <-chan struct{}
 	failures  int
-	saved     []unix.Signal // came while no program ran
-	looked    bool          // a probe has found that what is pending can be done
-	ending    bool          // vwrap was told to end, or has decided to
-	status    *proc.Status  // that vwrap's own decision means; nil: the command's own
+	saved     []signals.Received // came while no program ran
+	looked    bool               // a probe has found that what is pending can be done
+	ending    bool               // vwrap was told to end, or has decided to
+	status    *proc.Status       // that vwrap's own decision means; nil: the command's own
 	said      map[string]bool
 	done      bool
 }
@@ -104,7 +104,7 @@ type loop struct {
 // the command has, by the signal that ended vwrap while none ran, or with a code of vwrap's own. The error is what to
 // tell the user in the last case, a line each. Couriers that are out when Run returns have been dismissed, and what
 // they held was given to the keeper.
-func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan unix.Signal, p Policy) (proc.Status, error) {
+func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan signals.Received, p Policy) (proc.Status, error) {
 	r := &loop{
 		Policy: p, launcher: l, keeper: k, said: map[string]bool{},
 		pending: map[string]envsource.Notice{},
@@ -137,7 +137,7 @@ func stoppedTimer() *time.Timer {
 }
 
 // step waits for one thing to happen and does what it means.
-func (r *loop) step(sigs <-chan unix.Signal) error {
+func (r *loop) step(sigs <-chan signals.Received) error {
 	var reported <-chan courier.Report
 	var executed <-chan error
 	var ended <-chan struct{}
@@ -153,7 +153,7 @@ func (r *loop) step(sigs <-chan unix.Signal) error {
 	select {
 	case <-r.cancelled:
 		r.cancelled = nil
-		r.signalled(unix.SIGTERM)
+		r.signalled(signals.Received{Signal: unix.SIGTERM})
 	case s := <-sigs:
 		r.signalled(s)
 	case n := <-r.keeper.Notices():

@@ -19,6 +19,7 @@ import (
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/signals"
 )
 
 // world stands for the system and for Vault: it records, in order, what wrap does to either. Real processes and
@@ -202,7 +203,7 @@ func reports(hs ...envsource.Holding) func(courier.Task) courier.Report {
 // running is a wrapped command in a bubble.
 type running struct {
 	*world
-	sigs   chan unix.Signal
+	sigs   chan signals.Received
 	result chan struct{}
 	status proc.Status
 	err    error
@@ -223,7 +224,7 @@ func wrapped(t *testing.T, p Policy, body func(t *testing.T, r *running)) {
 		p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 		w := &world{t: t, notice: make(chan envsource.Notice), report: reports(kv("1"), db("a"))}
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &running{world: w, sigs: make(chan unix.Signal, 8), result: make(chan struct{}), stop: cancel}
+		r := &running{world: w, sigs: make(chan signals.Received, 8), result: make(chan struct{}), stop: cancel}
 		go func() {
 			defer close(r.result)
 			r.status, r.err = Run(ctx, w, w, r.sigs, p)
@@ -246,6 +247,9 @@ func (r *running) want(lines ...string) {
 		r.t.Errorf("happened:\n  %s\nwant:\n  %s", strings.Join(log, "\n  "), strings.Join(lines, "\n  "))
 	}
 }
+
+// send is a signal that another process sends to vwrap.
+func (r *running) send(s unix.Signal) { r.sigs <- signals.Received{Signal: s} }
 
 // exits waits for the end and compares the status.
 func (r *running) exits(status int) {
@@ -545,18 +549,18 @@ func TestSignals(t *testing.T) {
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 		r.started()
 		for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGWINCH, unix.SIGINT, unix.SIGQUIT} {
-			r.sigs <- s
+			r.send(s)
 		}
 		r.want("SIGHUP to 1", "SIGUSR1 to 1", "SIGWINCH to 1", "SIGINT to 1", "SIGQUIT to 1")
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want("SIGTERM to 1")
 		r.exits(143)
 	})
 	wrapped(t, Policy{Shared: true}, func(_ *testing.T, r *running) {
 		r.started()
-		r.sigs <- unix.SIGINT
-		r.sigs <- unix.SIGWINCH
-		r.sigs <- unix.SIGUSR2
+		r.sigs <- signals.Received{Signal: unix.SIGINT, Kernel: true}
+		r.sigs <- signals.Received{Signal: unix.SIGWINCH, Kernel: true}
+		r.send(unix.SIGUSR2)
 		r.want("SIGUSR2 to 1")
 	})
 }
@@ -565,16 +569,16 @@ func TestASecondTermKills(t *testing.T) {
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 		r.started()
 		r.gens[0].obeys = false
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want("SIGTERM to 1")
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want("kill 1")
 		r.exits(137)
 	})
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 		r.started()
 		r.gens[0].obeys = false
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		pause(8 * time.Second)
 		r.want("SIGTERM to 1", "kill 1")
 	})
@@ -589,7 +593,7 @@ func TestAStopCancelsARotation(t *testing.T) {
 		r.notice <- envsource.Notice{Key: "db"}
 		pause(3 * time.Second)
 		r.want("launch [db]", "hold 2 [db=b kv=1]", "SIGTERM to 1")
-		r.sigs <- unix.SIGINT
+		r.send(unix.SIGINT)
 		r.want("SIGINT to 1")
 		r.gens[0].end(proc.Status{Code: 9})
 		r.want("dismiss 2")
@@ -601,15 +605,15 @@ func TestAStopCancelsARotation(t *testing.T) {
 func TestSignalsBetweenCommands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, notice: make(chan envsource.Notice), slow: true}
-		sigs := make(chan unix.Signal, 2)
+		sigs := make(chan signals.Received, 2)
 		done := make(chan int)
 		go func() {
 			status, _ := Run(t.Context(), w, w, sigs, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 			done <- status.Exit()
 		}()
 		synctest.Wait()
-		sigs <- unix.SIGHUP
-		sigs <- unix.SIGTERM
+		sigs <- signals.Received{Signal: unix.SIGHUP}
+		sigs <- signals.Received{Signal: unix.SIGTERM}
 		synctest.Wait()
 		w.gens[0].reported <- courier.Report{Errors: []string{"given up"}, Holdings: []envsource.Holding{db("a")}}
 		if got := <-done; got != 143 {
@@ -621,13 +625,13 @@ func TestSignalsBetweenCommands(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, notice: make(chan envsource.Notice), slow: true}
-		sigs := make(chan unix.Signal, 2)
+		sigs := make(chan signals.Received, 2)
 		done := make(chan int)
 		go func() {
 			status, _ := Run(t.Context(), w, w, sigs, Policy{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 			done <- status.Exit()
 		}()
-		sigs <- unix.SIGUSR1
+		sigs <- signals.Received{Signal: unix.SIGUSR1}
 		synctest.Wait()
 		w.gens[0].reported <- courier.Report{}
 		synctest.Wait()

@@ -2,7 +2,6 @@ package wrap
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,35 +11,33 @@ import (
 )
 
 // signalled: vwrap was sent s.
-func (r *loop) signalled(s unix.Signal) {
-	to := r.Rewrites.Of(s)
+func (r *loop) signalled(s signals.Received) {
+	to := r.Rewrites.Of(s.Signal)
 	switch {
 	case to == 0: // the user wants it dropped
 	case r.alive || r.drained != nil:
 		r.pass(s, to)
-	case r.phase != opening && signals.Ends(s):
-		r.end(proc.Status{Signal: s})
+	case r.phase != opening && signals.Ends(s.Signal):
+		r.end(proc.Status{Signal: s.Signal})
 	default:
 		r.save(s)
 	}
 }
 
 // save keeps s for the next command. As in the kernel, one standard signal of a kind waits (signal(7)).
-func (r *loop) save(s unix.Signal) {
-	if s > unix.SIGSYS || !slices.Contains(r.saved, s) {
-		r.saved = append(r.saved, s)
-	}
+func (r *loop) save(s signals.Received) {
+	r.saved = signals.Queue(r.saved, s)
 }
 
 // pass gives the command a signal that vwrap was sent as s, and is to be passed on as to. One that asks for a stop
 // begins one. While a stop is under way TERM and INT are a user who is out of patience.
-func (r *loop) pass(s, to unix.Signal) {
-	stop := s == unix.SIGTERM || s == r.StopSignal
+func (r *loop) pass(s signals.Received, to unix.Signal) {
+	stop := r.asksToStop(s.Signal) || r.asksToStop(to)
 	switch {
-	case r.ending && (stop || s == unix.SIGINT):
-		r.Log.Warn(fmt.Sprintf("a second %s: killing the command", signals.Name(s)))
+	case r.ending && (stop || s.Signal == unix.SIGINT):
+		r.Log.Warn(fmt.Sprintf("a second %s: killing the command", signals.Name(s.Signal)))
 		r.killAll()
-	case r.phase == stopping && (stop || signals.Ends(s)): // a rotation's: the command is asked already
+	case r.phase == stopping && (stop || signals.Ends(s.Signal)): // a rotation's: the command is asked already
 		r.ending = true
 		if to != r.StopSignal {
 			r.signal(s, to)
@@ -55,9 +52,12 @@ func (r *loop) pass(s, to unix.Signal) {
 	}
 }
 
-// signal sends to, which vwrap was sent as s, to the command; not what the terminal has sent to it as well.
-func (r *loop) signal(s, to unix.Signal) {
-	if r.Shared && signals.FromTerminal(s) {
+// asksToStop reports whether s is one by which a command is stopped.
+func (r *loop) asksToStop(s unix.Signal) bool { return s == unix.SIGTERM || s == r.StopSignal }
+
+// signal sends to, which vwrap was sent as s, to the command; not what the command has got besides.
+func (r *loop) signal(s signals.Received, to unix.Signal) {
+	if r.Shared && s.ReachedGroup() {
 		return
 	}
 	r.failing(r.child.Signal(to))

@@ -22,7 +22,7 @@ func TestAStopWaitsForWhatTheCommandLeaves(t *testing.T) {
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 		r.started()
 		gone := r.leaves(false)
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want("SIGTERM to 1", "drain 1")
 		pause(5 * time.Second)
 		r.want()
@@ -68,7 +68,7 @@ func TestDrainWaitsAlways(t *testing.T) {
 
 func TestWhatIsLeftIsKilledAfterTheGrace(t *testing.T) {
 	for name, by := range map[string]func(r *running){
-		"a stop":      func(r *running) { r.sigs <- unix.SIGTERM },
+		"a stop":      func(r *running) { r.send(unix.SIGTERM) },
 		"its own end": func(r *running) { r.gens[0].end(proc.Status{Signal: unix.SIGTERM}) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,9 +104,9 @@ func TestASecondTermKillsWhatIsLeft(t *testing.T) {
 		wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 			r.started()
 			r.leaves(true)
-			r.sigs <- unix.SIGTERM
+			r.send(unix.SIGTERM)
 			r.want("SIGTERM to 1", "drain 1")
-			r.sigs <- second
+			r.send(second)
 			r.want("kill 1")
 			r.exits(143)
 		})
@@ -119,10 +119,10 @@ func TestATermWhileDrainingIsTheFirst(t *testing.T) {
 		r.started()
 		r.leaves(true)
 		r.gens[0].end(proc.Status{Code: 3})
-		r.sigs <- unix.SIGTERM
-		r.sigs <- unix.SIGUSR1
+		r.send(unix.SIGTERM)
+		r.send(unix.SIGUSR1)
 		r.want("drain 1", "SIGUSR1 to 1")
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want("kill 1")
 		r.exits(3)
 	})
@@ -137,7 +137,7 @@ func TestAStopCancelsARotationThatDrains(t *testing.T) {
 		r.notice <- envsource.Notice{Key: "db"}
 		pause(3 * time.Second)
 		r.want("launch [db]", "hold 2 [db=b kv=1]", "SIGTERM to 1", "drain 1")
-		r.sigs <- unix.SIGTERM
+		r.send(unix.SIGTERM)
 		r.want()
 		gone()
 		r.exits(143)
@@ -150,7 +150,7 @@ func TestInterruptsArePassedOn(t *testing.T) {
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
 		r.started()
 		for range 3 {
-			r.sigs <- unix.SIGINT
+			r.send(unix.SIGINT)
 		}
 		r.want("SIGINT to 1", "SIGINT to 1", "SIGINT to 1")
 		pause(time.Minute)
@@ -162,10 +162,10 @@ func TestRewrites(t *testing.T) {
 	rewrites := signals.Rewrites{unix.SIGTERM: unix.SIGQUIT, unix.SIGHUP: 0, unix.SIGUSR1: unix.SIGUSR2}
 	wrapped(t, Policy{Rewrites: rewrites}, func(_ *testing.T, r *running) {
 		r.started()
-		r.sigs <- unix.SIGHUP
-		r.sigs <- unix.SIGUSR1
+		r.send(unix.SIGHUP)
+		r.send(unix.SIGUSR1)
 		r.want("SIGUSR2 to 1")
-		r.sigs <- unix.SIGTERM // a stop still: what is sent is another
+		r.send(unix.SIGTERM) // a stop still: what is sent is another
 		r.want("SIGQUIT to 1")
 		pause(7 * time.Second)
 		r.want("kill 1")
@@ -175,7 +175,7 @@ func TestRewrites(t *testing.T) {
 
 // What came before there was a command is for the first one.
 func TestSignalsAreKeptForTheCommand(t *testing.T) {
-	wrapped(t, Policy{Saved: []unix.Signal{unix.SIGUSR1, 40, unix.SIGUSR1, 40}}, func(_ *testing.T, r *running) {
+	wrapped(t, Policy{Saved: received(unix.SIGUSR1, 40, 40)}, func(_ *testing.T, r *running) {
 		r.want("launch []", "hold 1 [db=a kv=1]", "open 1", "SIGUSR1 to 1", " to 1", " to 1")
 	})
 }
@@ -184,8 +184,26 @@ func TestASharedGroupGetsTheTerminalsSignalsByItself(t *testing.T) {
 	wrapped(t, Policy{Shared: true}, func(_ *testing.T, r *running) {
 		r.started()
 		for _, s := range []unix.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH, unix.SIGCONT, unix.SIGUSR1, unix.SIGHUP} {
-			r.sigs <- s
+			r.sigs <- signals.Received{Signal: s, Kernel: true}
 		}
 		r.want("SIGUSR1 to 1", "SIGHUP to 1")
 	})
+}
+
+// A process sends them to vwrap alone (kill, timeout --foreground); CONT is the shell's, for all of a job.
+func TestASharedGroupIsSentWhatAProcessSends(t *testing.T) {
+	wrapped(t, Policy{Shared: true}, func(_ *testing.T, r *running) {
+		r.started()
+		for _, s := range []unix.Signal{unix.SIGINT, unix.SIGCONT, unix.SIGQUIT, unix.SIGWINCH} {
+			r.send(s)
+		}
+		r.want("SIGINT to 1", "SIGQUIT to 1", "SIGWINCH to 1")
+	})
+}
+
+func received(all ...unix.Signal) (saved []signals.Received) {
+	for _, s := range all {
+		saved = append(saved, signals.Received{Signal: s})
+	}
+	return saved
 }

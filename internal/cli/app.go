@@ -35,6 +35,9 @@ func Main(argv []string) int {
 	return status
 }
 
+// ownLine is where the app keeps vwrap's own part of the command line.
+const ownLine = "line"
+
 // do parses own and does it.
 func (i *invocation) do(own []string) int {
 	if launches(own, i.command) {
@@ -45,7 +48,9 @@ func (i *invocation) do(own []string) int {
 		i.launcher.Prepare()
 		defer i.launcher.Close()
 	}
-	if err := newApp(i).Run(own); err != nil {
+	app := newApp(i)
+	app.Metadata = map[string]any{ownLine: own}
+	if err := app.Run(own); err != nil {
 		complain(proc.Stderr{}, plain(err))
 		return cmp.Or(i.status, courier.StatusFailed)
 	}
@@ -152,6 +157,8 @@ func plain(err error) error {
 		switch {
 		case strings.Contains(err.Error(), "boolean value") && m[2] != "once":
 			said = "want true or false"
+		case m[2] == "preserve-fds":
+			said = "want a number such as 2"
 		case said == "parse error":
 			said = "want a duration such as 7s"
 		}
@@ -161,7 +168,7 @@ func plain(err error) error {
 		return fmt.Errorf("--%s %s: %s", m[2], m[1], said)
 	}
 	if m := badTwin.FindStringSubmatch(err.Error()); m != nil {
-		want := map[string]string{"duration": "a duration such as 7s", "bool": "true or false"}[m[2]]
+		want := map[string]string{"duration": "a duration such as 7s", "bool": "true or false", "int": "a number such as 2"}[m[2]]
 		return fmt.Errorf("%s=%s: want %s", m[3], m[1], cmp.Or(want, m[2]))
 	}
 	return err

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,4 +86,21 @@ func list(text string) (names []string) {
 		}
 	}
 	return names
+}
+
+// onLine reports whether flag stands on the command line itself, not in its VWRAP_ twin.
+func onLine(c *cli.Context, flag string) bool {
+	line, _ := c.App.Metadata[ownLine].([]string)
+	return slices.ContainsFunc(line, func(arg string) bool {
+		name := strings.TrimLeft(arg, "-")
+		return name != arg && (name == flag || strings.HasPrefix(name, flag+"="))
+	})
+}
+
+// spelled is flag with its value as the user wrote it: --stop-signal BOOM, or VWRAP_STOP_SIGNAL=BOOM.
+func spelled(c *cli.Context, flag, value string) string {
+	if onLine(c, flag) {
+		return fmt.Sprintf("--%s %s", flag, value)
+	}
+	return fmt.Sprintf("VWRAP_%s=%s", strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), value)
 }

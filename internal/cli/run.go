@@ -107,15 +107,15 @@ func checkFlags(c *cli.Context) error {
 		errs = append(errs, fmt.Errorf("--on-rotate %s: want restart, signal, none or exit", action))
 	}
 	for _, name := range []string{"signal", "stop-signal"} {
-		if text := c.String(name); text != "" {
+		if text := c.String(name); text != "" || onLine(c, name) {
 			if _, err := signals.Parse(text); err != nil {
-				errs = append(errs, fmt.Errorf("--%s %s: %w", name, text, err))
+				errs = append(errs, fmt.Errorf("%s: %w", spelled(c, name, text), err))
 			}
 		}
 	}
 	for _, name := range []string{"stop-grace", "start-timeout"} {
 		if d := c.Duration(name); d < 0 {
-			errs = append(errs, fmt.Errorf("--%s %s: want a time that is not negative", name, d))
+			errs = append(errs, fmt.Errorf("%s: want a time that is not negative", spelled(c, name, d.String())))
 		}
 	}
 	return errors.Join(errs...)
@@ -203,7 +203,7 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 // given is what a repeatable flag was given; an empty VWRAP_ twin, which Compose's ${X:-} makes, is nothing.
 func given(c *cli.Context, flag string) []string {
 	all := c.StringSlice(flag)
-	if len(all) == 1 && all[0] == "" {
+	if len(all) == 1 && all[0] == "" && !onLine(c, flag) {
 		return nil
 	}
 	return all
@@ -279,13 +279,14 @@ func parseSignals(conf config.Config) (rotate, stop unix.Signal, err error) {
 }
 
 // parseRewrites reads what --signal-rewrite was given: FROM:TO, in its variable also several with commas between.
-func parseRewrites(texts []string) (signals.Rewrites, error) {
+func parseRewrites(c *cli.Context) (signals.Rewrites, error) {
+	const flag = "signal-rewrite"
 	rewrites := signals.Rewrites{}
 	var errs []error
-	for _, text := range texts {
+	for _, text := range given(c, flag) {
 		for one := range strings.SplitSeq(text, ",") {
 			if err := rewrites.ParseRewrite(strings.TrimSpace(one)); err != nil {
-				errs = append(errs, fmt.Errorf("--signal-rewrite %s: %w", one, err))
+				errs = append(errs, fmt.Errorf("%s: %w", spelled(c, flag, one), err))
 			}
 		}
 	}

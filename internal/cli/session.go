@@ -95,7 +95,7 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)
 	addressErr := s.locate(c)
 	policyErr := s.decide(c)
-	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr, s.preserve(c.Int("preserve-fds")))
+	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr, s.preserve(c))
 }
 
 // locate finds the server, and refuses to send credentials to one that nobody approved.
@@ -131,13 +131,15 @@ func (s *session) locate(c *cli.Context) error {
 	return err
 }
 
-// preserve has the command get the n descriptors from 3 on, and no others.
-func (s *session) preserve(n int) (err error) {
+// preserve has the command get as many descriptors from 3 on as it was told, and no others.
+func (s *session) preserve(c *cli.Context) (err error) {
+	const flag = "preserve-fds"
+	n := c.Int(flag)
 	if n < 0 {
-		return fmt.Errorf("--preserve-fds %d: want how many descriptors from 3 on the command is to get", n)
+		return fmt.Errorf("%s: want how many descriptors from 3 on the command is to get", spelled(c, flag, fmt.Sprint(n)))
 	}
 	if s.fds, err = proc.Inherited(n); err != nil {
-		return fmt.Errorf("--preserve-fds %d: %w: it means the descriptors 3 to %d", n, err, 2+n)
+		return fmt.Errorf("%s: %w: it means the descriptors 3 to %d", spelled(c, flag, fmt.Sprint(n)), err, 2+n)
 	}
 	proc.CloseInherited(3 + n)
 	return nil
@@ -147,7 +149,7 @@ func (s *session) preserve(n int) (err error) {
 func (s *session) decide(c *cli.Context) error {
 	r := s.conf.Rotation
 	rotate, stop, err := parseSignals(s.conf)
-	rewrites, rewriteErr := parseRewrites(given(c, "signal-rewrite"))
+	rewrites, rewriteErr := parseRewrites(c)
 	s.policy = wrap.Policy{
 		ActionFor: s.actionFor, Signal: rotate, StopSignal: stop, StopGrace: r.StopGrace, Settle: r.Settle, Splay: r.Splay,
 		StopFirst: r.Order == "stop-first", StopOnExpiry: r.OnExpiry == "stop", Log: s.log,
@@ -258,21 +260,21 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 			if s.obey(sig) {
 				cancel()
 				<-done
-				return vault.Token{}, nil, proc.Status{Signal: sig}, nil
+				return vault.Token{}, nil, proc.Status{Signal: sig.Signal}, nil
 			}
 		}
 	}
 }
 
 // obey reports whether sig, which came while no command runs, ends vwrap. If not, it is kept for the command.
-func (s *session) obey(sig unix.Signal) bool {
-	if s.policy.Rewrites.Of(sig) == 0 {
+func (s *session) obey(sig signals.Received) bool {
+	if s.policy.Rewrites.Of(sig.Signal) == 0 {
 		return false
 	}
-	if signals.Ends(sig) {
+	if signals.Ends(sig.Signal) {
 		return true
 	}
-	s.policy.Saved = append(s.policy.Saved, sig)
+	s.policy.Saved = signals.Queue(s.policy.Saved, sig)
 	return false
 }
 
@@ -344,7 +346,7 @@ func (s *session) runOnce(client *vault.Client, token vault.Token, inbox *signal
 			select {
 			case sig := <-inbox.C:
 				if s.obey(sig) {
-					ended <- sig
+					ended <- sig.Signal
 					cancel()
 					return
 				}

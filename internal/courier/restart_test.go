@@ -17,6 +17,7 @@ import (
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/signals"
 	"github.com/vwrap/vwrap/wrap"
 )
 
@@ -114,7 +115,7 @@ func TestRestartsUseNothingUp(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	sigs := make(chan unix.Signal)
+	sigs := make(chan signals.Received)
 	done := make(chan proc.Status, 1)
 	go func() {
 		status, _ := wrap.Run(context.Background(), sender{l}, keeper, sigs, wrap.Policy{
@@ -142,7 +143,7 @@ func TestRestartsUseNothingUp(t *testing.T) {
 	if after != before {
 		t.Errorf("in use are %+v, %+v before", after, before)
 	}
-	sigs <- unix.SIGTERM
+	sigs <- signals.Received{Signal: unix.SIGTERM}
 	if status := <-done; status.Signal != unix.SIGTERM {
 		t.Errorf("ended: %v", status)
 	}
