@@ -2,7 +2,7 @@
 GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
 
-.PHONY: build test cross lint e2e demo bench fuzz clean
+.PHONY: build test cross lint e2e contract demo bench fuzz clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -26,7 +26,11 @@ lint:
 	"$$($(GO) env GOPATH)/bin/golangci-lint" run ./...
 
 e2e: build
-	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m ./...
+	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -p 1 -timeout 30m ./...
+
+contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md
+	.ci/install test
+	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^TestProcessContract$$' .
 
 demo: build ## a credential is renewed, replaced, and the command restarted: in a minute, before your eyes
 	cd devvault && $(BUILD) -mod=readonly -o ../bin/devvault . && $(BUILD) -mod=readonly -o ../bin/demo ./demo
