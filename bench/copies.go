@@ -18,7 +18,7 @@ const rotations = 3
 
 // copies looks for a value in the supervisor's memory: all the time while the command is started and rotated, and once
 // after each. The same eye has to find it in the command, where it is.
-func (b bench) copies(ctx context.Context, f *figures) error {
+func (b *bench) copies(ctx context.Context, f *figures) error {
 	dir := filepath.Join(b.dir, "rotating")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
@@ -50,7 +50,7 @@ func (b bench) copies(ctx context.Context, f *figures) error {
 }
 
 // rotate writes a marker after the other and looks when the command has it.
-func (b bench) rotate(ctx context.Context, f *figures, wrapped *process, markers []string) error {
+func (b *bench) rotate(ctx context.Context, f *figures, wrapped *process, markers []string) error {
 	for i, marker := range markers {
 		if i > 0 {
 			if err := b.server.setKey(ctx, marker); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // startSleep starts vwrap around a command that sleeps, in dir.
-func (b bench) startSleep(dir string) (*process, error) {
+func (b *bench) startSleep(dir string) (*process, error) {
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		return nil, fmt.Errorf("find sleep: %w", err)
@@ -34,7 +34,7 @@ func awaitSleep(ctx context.Context, wrapped *process, variable string) (pid int
 // peak starts vwrap several times and looks how much memory its processes take until the command runs. The kernel
 // keeps a mark of the most for each; the courier's own goes with its execve, so it is looked at as fast as can be.
 // (What wait4 says of a process begins with the memory of the one that forked it, which is this one.)
-func (b bench) peak(ctx context.Context, f *figures) error {
+func (b *bench) peak(ctx context.Context, f *figures) error {
 	for range min(f.runs, 20) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (b bench) peak(ctx context.Context, f *figures) error {
 	return nil
 }
 
-func (b bench) peakOnce() (supervisor, courier int64, err error) {
+func (b *bench) peakOnce() (supervisor, courier int64, err error) {
 	wrapped, err := b.startSleep(b.dir)
 	if err != nil {
 		return 0, 0, err
@@ -93,7 +93,7 @@ func courierPeak(pid int, forker string) int64 {
 const settling = 2 * time.Second
 
 // rest looks at a supervisor whose command sleeps.
-func (b bench) rest(ctx context.Context, f *figures) error {
+func (b *bench) rest(ctx context.Context, f *figures) error {
 	wrapped, err := b.startSleep(b.dir)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ type command struct {
 	argv    []string
 	environ []string
 	dir     string
+	stdout  *os.File // nil where nobody reads it
 }
 
 // process is a command that was started and runs beside the measurement.
@@ -33,6 +34,9 @@ func (c command) prepare() (*exec.Cmd, *os.File, error) {
 	}
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stderr = c.environ, c.dir, said
+	if c.stdout != nil {
+		cmd.Stdout = c.stdout
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	return cmd, said, nil
 }
@@ -71,14 +75,22 @@ func (p *process) ended() bool {
 	}
 }
 
-// stop asks, and insists after a while.
-func (p *process) stop() {
-	p.cmd.Process.Signal(syscall.SIGTERM) // one that has ended already is as good
-	timer := time.NewTimer(15 * time.Second)
+// endsWithin waits for it, so long at most.
+func (p *process) endsWithin(limit time.Duration) bool {
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.exited:
+		return true
 	case <-timer.C:
+		return false
+	}
+}
+
+// stop asks, and insists after a while.
+func (p *process) stop() {
+	p.cmd.Process.Signal(syscall.SIGTERM) // one that has ended already is as good
+	if !p.endsWithin(15 * time.Second) {
 		p.cmd.Process.Kill()
 		<-p.exited
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,18 +20,49 @@ func (s series) at(part float64) time.Duration {
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
-// contender is one way to start `true`.
+// contender is one way to do what others do too.
 type contender struct {
 	name string
 	argv []string
-	took series
+	took series // empty where it never does it
 }
+
+// errNever is of what a contender does not do at all: its column stays empty.
+var errNever = errors.New("it never comes")
 
 // warmUp is how often each is run before it counts: the first finds cold caches.
 const warmUp = 3
 
-// starts runs all contenders in turn, each round beginning with another, so that none always follows the same.
-func (b bench) starts(ctx context.Context, f *figures) error {
+// inTurn measures all contenders, each round beginning with another, so that none always follows the same.
+func inTurn(ctx context.Context, rounds int, contenders []contender, measure func(i int) (time.Duration, error)) error {
+	never := make([]bool, len(contenders))
+	for round := range warmUp + rounds {
+		for i := range contenders {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			i := (round + i) % len(contenders)
+			if never[i] {
+				continue
+			}
+			took, err := measure(i)
+			if errors.Is(err, errNever) {
+				never[i], contenders[i].took = true, nil
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if round >= warmUp {
+				contenders[i].took = append(contenders[i].took, took)
+			}
+		}
+	}
+	return nil
+}
+
+// starts times starts of `true`, with a secret and without.
+func (b *bench) starts(ctx context.Context, f *figures) error {
 	nothing, err := exec.LookPath("true")
 	if err != nil {
 		return fmt.Errorf("find true: %w", err)
@@ -41,29 +73,14 @@ func (b bench) starts(ctx context.Context, f *figures) error {
 		{name: "`vwrap -- true`, nothing to inject", argv: b.wrapped(nil, nothing)},
 		{name: "`vwrap -e A=vault:secret/dev/api#key -- true`", argv: b.wrapped(injecting, nothing)},
 	}
-	for round := range warmUp + f.runs {
-		for i := range f.starts {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			c := &f.starts[(round+i)%len(f.starts)]
-			took, err := b.time(c.argv)
-			if err != nil {
-				return err
-			}
-			if round >= warmUp {
-				c.took = append(c.took, took)
-			}
-		}
-	}
-	return nil
+	return inTurn(ctx, f.runs, f.starts, func(i int) (time.Duration, error) { return b.time(f.starts[i].argv) })
 }
 
 // floorStart is the place of the floor in figures.starts.
 const floorStart = 1
 
 // time runs argv to its end.
-func (b bench) time(argv []string) (time.Duration, error) {
+func (b *bench) time(argv []string) (time.Duration, error) {
 	cmd, said, err := command{argv: argv, environ: b.environ(), dir: b.dir}.prepare()
 	if err != nil {
 		return 0, err
