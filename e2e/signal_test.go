@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,15 +82,33 @@ func TestSignalsEach(t *testing.T) {
 }
 
 // TestSignalsOfTheLibrary: 32 and 33, with which the C library speaks to its threads, are passed on like all others. A
-// program that is not told what they are ends by them, and vwrap with it.
+// program that is not told what they are ends by them, and vwrap with it; where they were ignored (what glibc's
+// posix_spawn starts, make's children among them), they still are.
 func TestSignalsOfTheLibrary(t *testing.T) {
 	t.Parallel()
+	ignored := ignoredHere(t)
 	for _, s := range []unix.Signal{32, 33} {
 		p := startBackground(t, vwrap("--", "sh", "-c", "echo up; exec sleep 1000"))
 		p.expect(`(?m)^up$`)
 		check(t, unix.Kill(p.pid(), s))
-		p.expectStatus(128 + int(s))
+		status := 128 + int(s)
+		if ignored&(1<<(s-1)) != 0 {
+			check(t, unix.Kill(p.pid(), unix.SIGTERM))
+			status = 143
+		}
+		p.expectStatus(status)
 	}
+}
+
+// ignoredHere is the mask of the signals that the tests themselves ignore, and so hand on.
+func ignoredHere(t *testing.T) (mask uint64) {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	check(t, err)
+	_, rest, _ := strings.Cut(string(status), "\nSigIgn:")
+	_, err = fmt.Sscanf(rest, "%x", &mask)
+	check(t, err)
+	return mask
 }
 
 // standardSignals are those that are passed on and ask for nothing of vwrap: all but TERM, which begins a stop.
