@@ -172,6 +172,5 @@ func (s shell) run(t *testing.T, line string, answer ...string) *window {
 func (w *window) close() {
 	w.t.Helper()
 	check(w.t, w.master.Close())
-	_, err := w.slave.WriteString(".")
-	check(w.t, err)
+	_, _ = w.slave.WriteString(".") // an error where nobody listens any more
 }

@@ -125,12 +125,15 @@ func (a action) install(s unix.Signal) (before action) {
 }
 
 // sendOthers sends s to the process group, but not to this process: what a process ignores is dropped when it is
-// sent. One that came to it besides what sendThread sends would stop it again, after it was continued.
+// sent. One that came to it besides what sendThread sends could stop it first, and sendThread again, after it was
+// continued.
 func sendOthers(s unix.Signal) {
 	syscall.ForkLock.Lock() // a child must not begin with s ignored
 	defer syscall.ForkLock.Unlock()
 	before := action{handler: ignore}.install(s)
 	_ = unix.Kill(0, s)
+	// While the process's first thread blocks s, in a handler, s is kept instead. To ignore it drops that too.
+	action{handler: ignore}.install(s)
 	before.install(s)
 }
 

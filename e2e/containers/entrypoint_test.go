@@ -219,7 +219,7 @@ func TestBareImage(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	cmd := client("run", "--rm", "-it", "--network", "none", "tools", "sh", "-c",
-		`stty size; echo "up $$"; while read line; do echo "got $line"; stty size; done`)
+		`echo "up $$"; while read line; do echo "got $line"; stty size; done`)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 33, Cols: 77})
 	if err != nil {
 		t.Fatal(err)
@@ -227,31 +227,33 @@ func TestTerminal(t *testing.T) {
 	defer terminal.Close()
 	w := &screen{t: t}
 	go w.watch(terminal)
-	w.shows("33 77")
 	w.shows("up ")
 	press := func(keys string) {
 		if _, err := terminal.WriteString(keys); err != nil {
 			t.Fatal(err)
 		}
 	}
-	press("one\r")
-	w.shows("got one")
+	sized := func(size string) {
+		t.Helper()
+		if err := poll(func() error {
+			press("again\r")
+			time.Sleep(100 * time.Millisecond) // the engine hands the size on in its own time
+			if !w.has(size) {
+				return os.ErrNotExist
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("the size %s is not seen", size)
+		}
+	}
+	sized("33 77")
 	press("\x1a") // Ctrl-Z
 	press("two\r")
 	w.shows("got two")
 	if err := pty.Setsize(terminal, &pty.Winsize{Rows: 40, Cols: 100}); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(func() error {
-		press("again\r")
-		time.Sleep(100 * time.Millisecond) // the engine hands the size on in its own time
-		if !w.has("40 100") {
-			return os.ErrNotExist
-		}
-		return nil
-	}); err != nil {
-		t.Error("the new size is not seen")
-	}
+	sized("40 100")
 	press("\x03") // Ctrl-C
 	cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 130 {
