@@ -142,6 +142,7 @@ func TestJobKilled(t *testing.T) {
 					w.enter("kill %1") // bash continues it, and does not wait for what is stopped
 				}
 				awaitGone(t, command, supervisor)
+				w.enter("disown -a") // bash may not know of its end yet, and does not leave stopped jobs
 				w.leave()
 				return ""
 			})
