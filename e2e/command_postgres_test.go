@@ -20,6 +20,20 @@ func pgRole(s *session, args []string) error {
 	return s.databaseRole(p, args[0], args[1], args[2])
 }
 
+// pg-static NAME PERIOD makes a static role of $DB, whose password Vault changes every so often: a number of seconds, or
+// the five words of cron in one.
+func pgStatic(s *session, args []string) error {
+	if len(args) != 2 {
+		return usageError("pg-static NAME SECONDS|SCHEDULE")
+	}
+	p, err := sharedPostgres()
+	if err != nil {
+		return err
+	}
+	s.ts.Setenv("PGADDR", p.address)
+	return s.staticRole(p, args[0], args[1])
+}
+
 // watch looks at the users of one role all the time.
 type watch struct {
 	stop func() // returns when the watch has ended

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -174,6 +175,24 @@ func (t *tenant) databaseRole(p *postgres, name, defaultTTL, maxTTL string) erro
 			`GRANT app_users TO "{{name}}"`,
 		},
 	})
+	return err
+}
+
+// staticRole makes a static role of the tenant's database mount, of a user that may connect to the database app.
+func (t *tenant) staticRole(p *postgres, name, period string) error {
+	if err := t.mountDatabase(p); err != nil {
+		return err
+	}
+	user := "static_" + t.tag + "_" + name
+	if err := p.exec("postgres", `CREATE ROLE "`+user+`" LOGIN`, `GRANT app_users TO "`+user+`"`); err != nil {
+		return err
+	}
+	role := map[string]any{"db_name": "postgres", "username": user, "rotation_period": period}
+	if strings.Contains(period, " ") {
+		delete(role, "rotation_period")
+		role["rotation_schedule"] = period
+	}
+	_, err := t.vault.do(http.MethodPost, t.db+"/static-roles/"+name, role)
 	return err
 }
 

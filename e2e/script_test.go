@@ -32,6 +32,7 @@ type session struct {
 	fresh     *vaultServer           // the script's own server, if it asked for one
 	processes map[string]*process
 	watches   map[string]*watch
+	proxies   map[string]*faultyProxy
 }
 
 type sessionKey struct{}
@@ -73,6 +74,9 @@ func (s *session) end() {
 	for _, w := range s.watches {
 		w.stop()
 	}
+	for _, proxy := range s.proxies {
+		proxy.close()
+	}
 	if s.fresh != nil {
 		s.fresh.stop()
 		shared, err := sharedVault()
@@ -98,10 +102,13 @@ func allCommands() map[string]command {
 		"exit-status":   exitStatus,
 		"expand":        expand,
 		"fingerprint":   fingerprint,
+		"faulty-vault":  faultyVault,
 		"freeze-vault":  freezeVault,
 		"fresh-vault":   freshVault,
+		"last-is":       lastIs,
 		"pg-left":       pgLeft,
 		"pg-role":       pgRole,
+		"pg-static":     pgStatic,
 		"pg-watch":      pgWatch,
 		"restart-vault": restartVault,
 		"signal":        signalProcess,
@@ -110,6 +117,7 @@ func allCommands() map[string]command {
 		"stop-vault":    stopVault,
 		"tally":         tally,
 		"thaw-vault":    thawVault,
+		"tls-pair":      tlsPair,
 		"vault":         vaultCommand,
 	}
 }

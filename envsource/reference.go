@@ -61,7 +61,17 @@ const (
 // IsInheritedReference reports whether an inherited variable's text is a reference. Only vault: and ${vault:…}
 // are: DATABASE_URL=file:./dev.db is somebody's SQLite.
 func IsInheritedReference(text string) bool {
-	return strings.HasPrefix(text, schemeVault) || strings.Contains(text, inlineOpen)
+	return strings.HasPrefix(text, schemeVault) && !isCiphertext(text) || strings.Contains(text, inlineOpen)
+}
+
+// isCiphertext reports whether text is what the transit engine encrypts to, vault:v1:BASE64, and so no reference.
+func isCiphertext(text string) bool {
+	version, ok := strings.CutPrefix(text, schemeVault+"v")
+	digits, body, sep := strings.Cut(version, ":")
+	return ok && sep && digits != "" && strings.Trim(digits, "0123456789") == "" && body != "" &&
+		!strings.ContainsFunc(body, func(c rune) bool {
+			return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '+' && c != '/' && c != '='
+		})
 }
 
 // ParseTemplate parses the text of a variable that vwrap was given (-e, vwrap.yaml): a whole reference of any
@@ -81,7 +91,7 @@ func ParseTemplate(text string) (Template, error) {
 
 // ParseInherited parses the text of an inherited variable, where only vault: and ${vault:…} are references.
 func ParseInherited(text string) (Template, error) {
-	if strings.HasPrefix(text, schemeVault) {
+	if strings.HasPrefix(text, schemeVault) && !isCiphertext(text) {
 		return whole(parseVault(text[len(schemeVault):], len(schemeVault)))
 	}
 	var t Template

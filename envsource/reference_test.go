@@ -14,6 +14,8 @@ func TestParseTemplate(t *testing.T) {
 		{"plain", nil},
 		{"", nil},
 		{"literal:vault:secret/a#b", nil},
+		{"vault:v1:GyAfOg/uG5+hfoJk0=", nil}, // what transit encrypts to
+		{"vault:v12/a#b", []string{"v12/a#b"}},
 		{"vault:secret/dev/db#password", []string{"secret/dev/db#password"}},
 		{"vault:/secret/dev/db/#password", []string{"secret/dev/db#password"}},
 		{"vault:secret/a#b?version=3", []string{"secret/a#b version=3"}},

@@ -80,10 +80,14 @@ func (r Read) String() string {
 type Kind string
 
 const (
-	// KindStatic is read once: files, fixed versions, answers with no lease of mounts that mint something.
+	// KindStatic is read once: files, fixed versions, answers of which no end is known.
 	KindStatic Kind = "static"
 	// KindLeased has a lease ID: renewed, replaced, revoked.
 	KindLeased Kind = "leased"
+	// KindTimed has an end, but no lease (a certificate, a signed token): it is read anew before that.
+	KindTimed Kind = "timed"
+	// KindRotated is changed by the server when its time has come (a static role): read again by a probe then.
+	KindRotated Kind = "rotated"
 	// KindKV1 has no lease and no version: polled by a probe.
 	KindKV1 Kind = "kv1"
 	// KindKV2 has a version: polled through its metadata.
@@ -95,7 +99,7 @@ type Answer struct {
 	Fields    map[string]json.RawMessage
 	Kind      Kind
 	LeaseID   string
-	TTL       time.Duration // of the lease, as granted; 0 where there is none
+	TTL       time.Duration // of the lease, as granted, or to the end that is known; 0 where there is none
 	Renewable bool
 	Version   int       // KV v2: the version that was read
 	Stamp     string    // KV v2: what tells that version from every other

@@ -8,9 +8,12 @@ import (
 	authkubernetes "github.com/hashicorp/vault-plugin-auth-kubernetes"
 	"github.com/hashicorp/vault-plugin-secrets-kv"
 	"github.com/hashicorp/vault/builtin/credential/approle"
+	"github.com/hashicorp/vault/builtin/credential/cert"
+	"github.com/hashicorp/vault/builtin/credential/ldap"
 	"github.com/hashicorp/vault/builtin/credential/userpass"
 	"github.com/hashicorp/vault/builtin/logical/database"
 	"github.com/hashicorp/vault/builtin/logical/pki"
+	"github.com/hashicorp/vault/builtin/logical/ssh"
 	"github.com/hashicorp/vault/builtin/logical/transit"
 	"github.com/hashicorp/vault/plugins/database/postgresql"
 	"github.com/hashicorp/vault/sdk/helper/consts"
@@ -19,8 +22,10 @@ import (
 
 var authMethods = map[string]logical.Factory{
 	"approle":    approle.Factory,
+	"cert":       cert.Factory,
 	"jwt":        authjwt.Factory,
 	"kubernetes": authkubernetes.Factory,
+	"ldap":       ldap.Factory,
 	"oidc":       authjwt.Factory,
 	"userpass":   userpass.Factory,
 }
@@ -29,6 +34,7 @@ var secretEngines = map[string]logical.Factory{
 	"database": database.Factory,
 	"kv":       kv.Factory,
 	"pki":      pki.Factory,
+	"ssh":      ssh.Factory,
 	"transit":  transit.Factory,
 }
 

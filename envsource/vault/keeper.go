@@ -189,7 +189,7 @@ func (k *Keeper) adopt(id string, h envsource.Holding) {
 	}
 	p := k.policy(h)
 	k.items[id] = &item{held: h, state: begin(h, p, k.roll)}
-	if h.Kind == envsource.KindLeased && p.tooShort(h.TTL) && !h.Renewable {
+	if (h.Kind == envsource.KindLeased || h.Kind == envsource.KindTimed) && p.tooShort(h.TTL) && !h.Renewable {
 		k.once("short "+h.Key, "%s: %s lives %s, which is too short for a rotation of up to %s: the old program may outlive its credential",
 			strings.Join(h.Variables, ", "), h.Read, h.TTL, p.Lead)
 	}
@@ -342,6 +342,11 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 			return func() { k.renewed(it, asked, g, err, p) }
 		})
 	case poll:
+		if it.lapsed(time.Now()) {
+			k.outbox = append(k.outbox, envsource.Notice{
+				Key: h.Key, Reason: "its version is past its deletion_time", Confirm: true, Expired: true, By: it.expires,
+			})
+		}
 		it.busy = true
 		k.ask(func() func() {
 			version, err := k.server.Version(ctx, h.Read)
@@ -352,14 +357,26 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	case replace:
 		k.announce(it, envsource.Notice{Reason: it.reason(), By: it.expires, Expired: !it.expires.IsZero() && !it.expires.After(time.Now())})
 	case expire:
-		k.announce(it, envsource.Notice{Reason: "its lease has ended", By: it.expires, Expired: true})
+		k.announce(it, envsource.Notice{Reason: "it has ended", By: it.expires, Expired: true})
 		it.next = rest
 	}
+}
+
+// lapsed reports, once, that what has a known end but is polled until then is past it.
+func (it *item) lapsed(now time.Time) bool {
+	if it.told || it.expires.IsZero() || now.Before(it.expires) {
+		return false
+	}
+	it.told = true
+	return true
 }
 
 func (it *item) reason() string {
 	if it.failures > 0 {
 		return "its lease cannot be renewed"
+	}
+	if it.held.LeaseID == "" {
+		return "it comes to its end"
 	}
 	return "its lease comes to its end"
 }

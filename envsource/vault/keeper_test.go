@@ -455,3 +455,64 @@ func TestBackoffStaysWithinWhatIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// What has an end and no lease is replaced before that; what is dead when it comes is not asked for without end.
+func TestWhatEndsWithoutALeaseIsReplaced(t *testing.T) {
+	for _, ttl := range []time.Duration{time.Nanosecond, 10 * time.Second, time.Hour} {
+		keeping(t, Token{}, Options{}, func(t *testing.T, _ *fakeServer, k *Keeper) {
+			began := time.Now()
+			k.Hold(1, []envsource.Holding{{Key: "cert", Kind: envsource.KindTimed, TTL: ttl, Asked: began, Variables: []string{"CERT"}}})
+			n := notice(t, k, ttl+2*time.Second)
+			age := time.Since(began)
+			if n.Key != "cert" || n.Confirm || n.Probe || age < min(ttl/2, time.Second) || age > max(ttl-2*time.Second, time.Second) {
+				t.Errorf("life %s: replaced after %s: %+v", ttl, age, n)
+			}
+			if n.Expired {
+				return
+			}
+			if n := notice(t, k, ttl); !n.Expired || time.Since(began) < ttl {
+				t.Errorf("life %s: at its end, after %s: %+v", ttl, time.Since(began), n)
+			}
+		})
+	}
+}
+
+// A static role is looked at when its password is due to change, and until it has; and now and then before, because
+// somebody may rotate it by hand.
+func TestAStaticRoleIsLookedAtWhenItIsDue(t *testing.T) {
+	for _, tt := range []struct{ ttl, from, to time.Duration }{
+		{10 * time.Second, 10 * time.Second, 12 * time.Second},
+		{time.Hour, 27 * time.Second, 33 * time.Second},
+		{0, 500 * time.Millisecond, 1500 * time.Millisecond},
+	} {
+		keeping(t, Token{}, Options{}, func(t *testing.T, _ *fakeServer, k *Keeper) {
+			for range 3 {
+				asked := time.Now()
+				k.Hold(1, []envsource.Holding{{Key: "role", Kind: envsource.KindRotated, TTL: tt.ttl, Asked: asked}})
+				n := notice(t, k, time.Minute)
+				if after := time.Since(asked); !n.Probe || !n.Confirm || n.Expired || after < tt.from || after > tt.to {
+					t.Errorf("due in %s: after %s: %+v", tt.ttl, after, n)
+				}
+			}
+		})
+	}
+}
+
+// A version that is to be deleted is polled like any, and its end is told once.
+func TestAVersionWithADeletionTime(t *testing.T) {
+	keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		r := envsource.Read{Path: "secret/data/a", Mount: "secret/", Kind: envsource.KindKV2}
+		f.versions[r.Path] = "1 x"
+		began := time.Now()
+		k.Hold(1, []envsource.Holding{{Key: "kv", Read: r, Kind: envsource.KindKV2, Stamp: "1 x", TTL: 5 * time.Minute, Asked: began}})
+		n := notice(t, k, 6*time.Minute)
+		if after := time.Since(began); !n.Expired || after < 5*time.Minute || after > 5*time.Minute+33*time.Second {
+			t.Errorf("after %s: %+v", after, n)
+		}
+		quiet(t, k, 10*time.Minute)
+		f.set(func() { f.versions[r.Path] = "2 y" })
+		if n := notice(t, k, time.Minute); n.Expired || !n.Confirm {
+			t.Errorf("a new version: %+v", n)
+		}
+	})
+}

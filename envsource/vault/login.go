@@ -164,17 +164,15 @@ func (a Auth) secretID(ctx context.Context, c *Client, getenv func(string) strin
 	return c.unwrap(ctx, id)
 }
 
-// unwrap exchanges a wrapping token for the secret_id in it, once. An answer that did not come back whole is not
-// asked for again: the wrapping token is spent either way.
+// unwrap exchanges a wrapping token for the secret_id in it.
 func (c *Client) unwrap(ctx context.Context, wrapping string) (string, error) {
 	answer, err := c.api.Logical().UnwrapWithContext(ctx, wrapping)
 	if err != nil {
-		var r *api.ResponseError
-		if errors.As(err, &r) && r.StatusCode < 500 {
-			return "", fmt.Errorf("%w: the wrapped secret_id cannot be unwrapped: it was used already, or is too old: "+
-				"if nobody of yours used it, somebody else did", ErrNoCredential)
+		err = c.unwrapError("the wrapped secret_id", err)
+		if errors.Is(err, envsource.ErrUnavailable) {
+			return "", err
 		}
-		return "", c.classify("unwrap the secret_id", err)
+		return "", fmt.Errorf("%w: %w", ErrNoCredential, err)
 	}
 	if answer != nil {
 		if id, _ := answer.Data["secret_id"].(string); id != "" {

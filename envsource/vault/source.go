@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -95,6 +96,9 @@ func locate(r envsource.Read, mount map[string]any) envsource.Read {
 func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, error) {
 	asked := time.Now()
 	secret, err := s.request(ctx, r)
+	if err != nil && unwraps(r) && !forbidden(err) {
+		return envsource.Answer{}, s.client.unwrapError(r.String(), err)
+	}
 	if err != nil {
 		return envsource.Answer{}, s.denied(ctx, r, s.client.classify(r.String(), err))
 	}
@@ -150,6 +154,7 @@ func answerOf(r envsource.Read, secret *api.Secret, asked time.Time) (envsource.
 		metadata, _ := data["metadata"].(map[string]any)
 		a.Version = number(metadata["version"])
 		a.Stamp = stamp(a.Version, metadata)
+		a.TTL = deletion(metadata, asked)
 		data, _ = data["data"].(map[string]any)
 		if data == nil {
 			return a, envsource.Mark(gone(r, metadata), envsource.ErrMissing)
@@ -158,12 +163,25 @@ func answerOf(r envsource.Read, secret *api.Secret, asked time.Time) (envsource.
 	switch {
 	case a.LeaseID != "":
 		a.Kind, a.TTL = envsource.KindLeased, seconds(secret.LeaseDuration)
-	case a.Kind == "", r.Version > 0:
+	case r.Version > 0:
 		a.Kind = envsource.KindStatic
+	case a.Kind == "":
+		a.Kind, a.TTL = endOf(r, data, asked)
+		a.Kind = cmp.Or(a.Kind, envsource.KindStatic)
 	}
 	var err error
 	a.Fields, err = fieldsOf(data)
 	return a, err
+}
+
+// deletion is how long it is until the server deletes a KV v2 version (delete_version_after); 0 where it does not.
+func deletion(metadata map[string]any, now time.Time) time.Duration {
+	text, _ := metadata["deletion_time"].(string)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return 0
+	}
+	return max(at.Sub(now), 0)
 }
 
 // gone says why a KV v2 version has no data.

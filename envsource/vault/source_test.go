@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,58 @@ func FuzzAnswer(f *testing.F) {
 					t.Errorf("field %q is kept as no JSON", name)
 				}
 			}
+		}
+	})
+}
+
+// What engines say of an end besides a lease.
+func TestEnds(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	engine := envsource.Read{Path: "m/issue/x", Mount: "m/", Method: envsource.MethodWrite}
+	for name, tt := range map[string]struct {
+		read envsource.Read
+		data string
+		kind envsource.Kind
+		ttl  time.Duration
+	}{
+		"certificate":                  {engine, `{"certificate":"x","expiration":1700003600}`, envsource.KindTimed, time.Hour},
+		"certificate past its end":     {engine, `{"expiration":1600000000}`, envsource.KindTimed, time.Nanosecond},
+		"static role":                  {engine, `{"last_vault_rotation":"2023-11-14T00:00:00Z","rotation_period":60,"ttl":17}`, envsource.KindRotated, 17 * time.Second},
+		"static role with a schedule":  {engine, `{"last_vault_rotation":"2023-11-14T00:00:00Z","rotation_schedule":"0 * * * *","rotation_window":60,"ttl":0}`, envsource.KindRotated, 0},
+		"identity token":               {engine, `{"client_id":"x","token":"a.b.c","ttl":300}`, envsource.KindTimed, 5 * time.Minute},
+		"secret_id":                    {engine, `{"secret_id":"x","secret_id_ttl":60}`, envsource.KindTimed, time.Minute},
+		"secret_id without an end":     {engine, `{"secret_id":"x","secret_id_ttl":0}`, "", 0},
+		"plaintext":                    {engine, `{"plaintext":"eA=="}`, "", 0},
+		"nonsense":                     {engine, `{"expiration":"soon","certificate":5,"signed_key":"ssh-rsa","token":7,"ttl":-1}`, "", 0},
+		"a mount that nobody knows":    {envsource.Read{Path: "m/x"}, `{"expiration":1700003600}`, "", 0},
+		"a KV secret with such fields": {envsource.Read{Path: "kv/x", Mount: "kv/", Kind: envsource.KindKV1}, `{"expiration":1700003600,"last_vault_rotation":"x","ttl":5}`, "", 0},
+		"SSH certificate": {
+			engine, `{"signed_key":` + strconv.Quote(sshCertificate) + `}`, envsource.KindTimed,
+			sshCertificateEnd.Sub(now),
+		},
+	} {
+		secret, err := api.ParseSecret(strings.NewReader(`{"data":` + tt.data + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind, ttl := endOf(tt.read, secret.Data, now); kind != tt.kind || ttl != tt.ttl {
+			t.Errorf("%s: %q in %s, want %q in %s", name, kind, ttl, tt.kind, tt.ttl)
+		}
+	}
+}
+
+// Made by: ssh-keygen -t ed25519 -N "" -f ca; ssh-keygen -t ed25519 -N "" -f key;
+// ssh-keygen -s ca -I key-id -n me,you -V 20300101000000Z:20300102030405Z key.pub
+const sshCertificate = "ssh-ed25519-cert-v01@openssh.com AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIPxO1f5EJ4FO47037H05lwKhNgncm+saZTS6PIGTOnhAAAAAINlhnPDFgXLaEKz+nehk8oLfBFV8Hn97w96SN2jbrAxhAAAAAAAAAAAAAAABAAAABmtleS1pZAAAAA0AAAACbWUAAAADeW91AAAAAHDb2IAAAAAAcN1VJQAAAAAAAACCAAAAFXBlcm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1pdC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAAAAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIHuTtkrZ9WEie9PzweDqenfuCX2QiQR5UnzVW7SCbZ2sAAAAUwAAAAtzc2gtZWQyNTUxOQAAAEAjTnL2cmkjp59KG1uFr7R7X591dqzTRxK0gPlg6RBH8XMpHn27qp60xMfu2ErN/MKmP/QcSqLhaR0nLxiPTSgB"
+
+var sshCertificateEnd = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func FuzzSSHEnd(f *testing.F) {
+	f.Add(sshCertificate)
+	f.Add("ssh-rsa-cert-v01@openssh.com AAAA")
+	f.Fuzz(func(t *testing.T, line string) {
+		if at, ok := sshEnd(line); !ok && !at.IsZero() {
+			t.Errorf("%q has no end, but %v", line, at)
 		}
 	})
 }

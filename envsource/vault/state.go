@@ -47,9 +47,19 @@ func begin(h envsource.Holding, p Policy, roll dice) state {
 	switch {
 	case h.Kind == envsource.KindLeased && h.TTL > 0:
 		s = s.granted(h.Asked, Grant{h.TTL, h.Renewable}, p, roll)
+	case h.Kind == envsource.KindTimed:
+		s.expires = h.Asked.Add(h.TTL)
+		s.next, s.wake = replace, s.replaceAt(p, roll)
+	case h.Kind == envsource.KindRotated:
+		// The server is late now and then, and by hand it may rotate at any time: the poll interval is the most.
+		s.next = check
+		s.wake = h.Asked.Add(min(h.TTL+spread(time.Second, 0.5, roll), spread(p.Poll, 0.1, roll)))
 	case h.Absent && (h.Kind == envsource.KindKV1 || h.Kind == envsource.KindKV2), h.Kind == envsource.KindKV1:
 		s.next, s.wake = check, h.Asked.Add(spread(p.Poll, 0.1, roll))
 	case h.Kind == envsource.KindKV2:
+		if h.TTL > 0 {
+			s.expires = h.Asked.Add(h.TTL)
+		}
 		s.next, s.wake = poll, h.Asked.Add(spread(p.Poll, 0.1, roll))
 	}
 	return s
@@ -80,8 +90,14 @@ func (s state) replaceAt(p Policy, roll dice) time.Time {
 	if half := s.born.Add(life / 2); at.Before(half) {
 		at = half
 	}
+	if soonest := s.born.Add(minLife); at.Before(soonest) {
+		return soonest
+	}
 	return at
 }
+
+// minLife is how long anything is used at least: what is dead when it comes must not be asked for without end.
+const minLife = time.Second
 
 // tooShort reports whether a credential granted for ttl cannot be rotated within its life.
 func (p Policy) tooShort(ttl time.Duration) bool { return ttl > 0 && ttl/2 < p.Lead }
