@@ -391,13 +391,29 @@ func operatorUnseal(c vaultCall) (answer, error) {
 }
 
 // fresh-vault gives the script a server of its own, with $KV and $KV1 in it, and points VAULT_ADDR and VAULT_TOKEN there.
+// With -tls it serves TLS; its CA is then in the file ca.pem.
 func freshVault(s *session, args []string) error {
-	if len(args) != 0 || s.fresh != nil {
-		return usageError("fresh-vault, once a script")
+	flags := newFlags("fresh-vault")
+	secure := flags.Bool("tls", false, "")
+	if err := flags.Parse(args); err != nil || flags.NArg() != 0 || s.fresh != nil {
+		return usageError("fresh-vault [-tls], once a script")
 	}
-	v, err := startVault()
+	var own []string
+	if *secure {
+		own = []string{"-dev-tls"}
+	}
+	v, err := startVault(own...)
 	if err != nil {
 		return err
+	}
+	if *secure {
+		ca, err := os.ReadFile(v.ca)
+		if err == nil {
+			err = os.WriteFile(s.inWork("ca.pem"), ca, 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("copy CA: %w", err)
+		}
 	}
 	s.leave()
 	s.fresh = v

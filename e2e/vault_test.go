@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +30,8 @@ type vaultServer struct {
 	token   string
 	process *process // nil for one that the suite did not start
 	output  string   // the file of what it printed
+	ca      string   // the file of the CA of a server that serves TLS
+	client  *http.Client
 }
 
 // sharedVault is the one server that scripts share; each has mounts of its own in it.
@@ -43,7 +48,7 @@ var sharedVault = sync.OnceValues(func() (*vaultServer, error) {
 })
 
 // startVault starts a server in development mode on a free port.
-func startVault() (*vaultServer, error) {
+func startVault(flags ...string) (*vaultServer, error) {
 	binary, err := vaultBinary()
 	if err != nil {
 		return nil, err
@@ -54,7 +59,7 @@ func startVault() (*vaultServer, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := startVaultAt("127.0.0.1:"+strconv.Itoa(port), "root-"+randomHex(12), binary)
+		v, err := startVaultAt("127.0.0.1:"+strconv.Itoa(port), "root-"+randomHex(12), binary, flags...)
 		if err == nil {
 			return v, nil
 		}
@@ -63,7 +68,7 @@ func startVault() (*vaultServer, error) {
 	return nil, failure
 }
 
-func startVaultAt(address, token, binary string) (*vaultServer, error) {
+func startVaultAt(address, token, binary string, flags ...string) (*vaultServer, error) {
 	dir, err := os.MkdirTemp(scratch, "vault-")
 	if err != nil {
 		return nil, fmt.Errorf("make Vault's folder: %w", err)
@@ -73,15 +78,21 @@ func startVaultAt(address, token, binary string) (*vaultServer, error) {
 		return nil, fmt.Errorf("make Vault's folder: %w", err)
 	}
 	defer output.Close()
-	cmd := exec.Command(binary, "server", "-dev", "-dev-no-store-token",
-		"-dev-root-token-id="+token, "-dev-listen-address="+address)
+	cmd := exec.Command(binary, append([]string{
+		"server", "-dev", "-dev-no-store-token",
+		"-dev-root-token-id=" + token, "-dev-listen-address=" + address, "-dev-tls-cert-dir=" + dir,
+	}, flags...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.Stdout, cmd.Stderr = output, output
 	p, err := startProcess(cmd, syscall.SIGKILL)
 	if err != nil {
 		return nil, err
 	}
-	v := &vaultServer{address: "http://" + address, token: token, process: p, output: output.Name()}
+	v := &vaultServer{address: "http://" + address, token: token, process: p, output: output.Name(), client: http.DefaultClient}
+	if slices.Contains(flags, "-dev-tls") {
+		v.address, v.ca = "https://"+address, filepath.Join(dir, "vault-ca.pem")
+		v.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // our own, on loopback
+	}
 	if err := v.awaitReady(); err != nil {
 		v.stop()
 		said, _ := os.ReadFile(v.output)
@@ -198,7 +209,7 @@ func (v *vaultServer) do(method, path string, body any, headers ...string) (answ
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := cmp.Or(v.client, http.DefaultClient).Do(request)
 	if err != nil {
 		return reply, fmt.Errorf("ask Vault: %w", err)
 	}

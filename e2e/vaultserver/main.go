@@ -33,6 +33,8 @@ type options struct {
 	address  string
 	token    string
 	logLevel string
+	tls      bool
+	tlsDir   string // for the certificates
 }
 
 func main() {
@@ -55,6 +57,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer listener.Close()
+	if opts.tls {
+		if listener, err = withTLS(listener, opts.tlsDir); err != nil {
+			return err
+		}
+	}
 
 	core, unsealKey, err := startCore(opts)
 	if err != nil {
@@ -76,6 +83,8 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&opts.address, "dev-listen-address", "127.0.0.1:8200", "loopback `host:port` to listen at")
 	flags.StringVar(&opts.token, "dev-root-token-id", "", "the root token's `id`")
 	flags.StringVar(&opts.logLevel, "log-level", "error", "trace, debug, info, warn or error")
+	flags.BoolVar(&opts.tls, "dev-tls", false, "serve TLS, with a certificate made for it")
+	flags.StringVar(&opts.tlsDir, "dev-tls-cert-dir", ".", "the `folder` for vault-ca.pem")
 	flags.Bool("dev-no-store-token", false, "ignored: the token is never stored")
 	if err := flags.Parse(args[1:]); err != nil {
 		return opts, err

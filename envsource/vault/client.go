@@ -86,8 +86,9 @@ func Environ(getenv func(string) string, name string) string {
 
 // Client speaks to one server with one token at a time.
 type Client struct {
-	api     *api.Client
-	address string
+	api         *api.Client
+	address     string
+	certificate bool // it has one of its own
 }
 
 // NewClient returns a client without a token. It opens no connection.
@@ -133,12 +134,13 @@ func NewClient(c Config) (*Client, error) {
 	if c.Namespace != "" {
 		client.SetNamespace(c.Namespace)
 	}
-	return &Client{api: client, address: c.Address}, nil
+	return &Client{api: client, address: c.Address, certificate: c.ClientCert != ""}, nil
 }
 
 func configureTLS(conf *api.Config, c Config) error {
 	transport := conf.HttpClient.Transport.(*http.Transport)
 	transport.TLSClientConfig = api.DefaultConfig().HttpClient.Transport.(*http.Transport).TLSClientConfig
+	transport.TLSClientConfig.NextProtos = []string{"http/1.1"} // it offers HTTP/2, which the transport does not speak
 	return conf.ConfigureTLS(&api.TLSConfig{
 		CACert: c.CACert, CAPath: c.CAPath, ClientCert: c.ClientCert, ClientKey: c.ClientKey,
 		TLSServerName: c.ServerName, Insecure: c.SkipVerify,

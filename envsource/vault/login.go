@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,25 @@ var ErrNoCredential = errors.New("no credential")
 
 // Auth says how to log in. The credentials themselves are in files or in the environment, never in here.
 type Auth struct {
-	Method          string // "token" or "approle"
+	Method          string // one of Methods; "" is token
 	Mount           string // of the auth method; "" is its name
 	TokenFile       string // token: "" is ~/.vault-token
-	RoleID          string
-	SecretIDFile    string
-	SecretIDWrapped bool // the secret_id is a wrapping token: unwrapped once
+	RoleID          string // approle; "" is VAULT_ROLE_ID
+	SecretIDFile    string // approle; "" is VAULT_SECRET_ID
+	SecretIDWrapped bool   // approle: the secret_id is a wrapping token: unwrapped once
+	Role            string // kubernetes, jwt; cert, where "" is any that fits
+	JWTFile         string // kubernetes, jwt: "" is the pod's own token, or what JWTEnv says
+	JWTEnv          string // jwt: a variable; "" is VAULT_ID_TOKEN
+	Audience        string // jwt: of the token that GitHub Actions is asked for
+	Username        string // userpass, ldap; "" is VAULT_USERNAME
+	PasswordFile    string // userpass, ldap; "" is VAULT_PASSWORD
+
+	spent string // the wrapping token that was unwrapped last
+}
+
+// Methods are the ways to log in.
+func Methods() []string {
+	return []string{"token", "approle", "kubernetes", "jwt", "userpass", "ldap", "cert"}
 }
 
 // Token is a token and what is known of its life.
@@ -39,18 +53,70 @@ type Token struct {
 
 // Login returns a token: the user's own for the method "token", or one that the server gives for the credential.
 // The user's own is not looked up here. Errors wrap ErrNoCredential, ErrToken or envsource's kinds.
-func (a Auth) Login(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
-	switch a.Method {
-	case "", "token":
+func (a *Auth) Login(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
+	if a.Method == "" || a.Method == "token" {
 		return a.ownToken(getenv)
-	case "approle":
-		return a.approle(ctx, c, getenv)
 	}
-	return Token{}, fmt.Errorf("vault.auth.method %q is not known (known: token, approle)", a.Method)
+	p, err := a.proof(ctx, c, getenv)
+	if err != nil {
+		return Token{}, err
+	}
+	return c.login(ctx, "auth/"+strings.Trim(cmp.Or(a.Mount, a.Method), "/"), p)
 }
 
-// CanLogin reports whether the credential can be used again once a token has come to its end.
-func (a Auth) CanLogin() bool { return a.Method == "approle" && !a.SecretIDWrapped }
+// proof is what a login is asked for with.
+type proof struct {
+	path string         // behind the mount
+	body map[string]any // with credentials
+	what string         // that a refusal is about
+}
+
+// proof reads the credential anew each time: files are replaced.
+func (a *Auth) proof(ctx context.Context, c *Client, getenv func(string) string) (proof, error) {
+	switch a.Method {
+	case "approle":
+		return a.approle(ctx, c, getenv)
+	case "kubernetes", "jwt":
+		return a.jwt(ctx, getenv)
+	case "userpass", "ldap":
+		return a.password(getenv)
+	case "cert":
+		return a.certificate(c)
+	}
+	return proof{}, fmt.Errorf("vault.auth.method %q is not known (known: %s)", a.Method, strings.Join(Methods(), ", "))
+}
+
+// CanLogin reports whether the credential can be used again once a token has come to its end. A wrapped one can be
+// where it is in a file, which somebody may put another into.
+func (a Auth) CanLogin() bool {
+	return a.Method != "" && a.Method != "token" && (!a.SecretIDWrapped || a.SecretIDFile != "")
+}
+
+// login asks for a token (API pages of the auth methods: all answer alike).
+func (c *Client) login(ctx context.Context, mount string, p proof) (Token, error) {
+	asked := time.Now()
+	answer, err := c.api.Logical().WriteWithContext(ctx, mount+"/"+p.path, p.body)
+	if err != nil {
+		return Token{}, c.loginError(mount, p.what, err)
+	}
+	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
+		return Token{}, fmt.Errorf("log in by %s: the answer has no token", mount)
+	}
+	return Token{
+		ID: answer.Auth.ClientToken, Own: true, Asked: asked,
+		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
+	}, nil
+}
+
+// loginError says what a refused login means: Vault answers 400 or 403 to a credential that is wrong.
+func (c *Client) loginError(mount, what string, err error) error {
+	var r *api.ResponseError
+	if errors.As(err, &r) && (r.StatusCode == http.StatusBadRequest || r.StatusCode == http.StatusForbidden) {
+		return envsource.Mark(fmt.Errorf("log in by %s: Vault refuses %s%s",
+			mount, what, brief(strings.Join(r.Errors, "; "))), envsource.ErrDenied)
+	}
+	return c.classify("log in by "+mount, err)
+}
 
 // ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, VAULT_TOKEN_FILE, ~/.vault-token.
 func (a Auth) ownToken(getenv func(string) string) (Token, error) {
@@ -100,54 +166,26 @@ func checkCredential(from, id string) error {
 	return nil
 }
 
-// approle logs in by auth/approle/login (https://developer.hashicorp.com/vault/api-docs/auth/approle).
-func (a Auth) approle(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
-	role := a.RoleID
+// approle is for auth/approle/login (https://developer.hashicorp.com/vault/api-docs/auth/approle).
+func (a *Auth) approle(ctx context.Context, c *Client, getenv func(string) string) (proof, error) {
+	role := cmp.Or(a.RoleID, Environ(getenv, "ROLE_ID"))
 	if role == "" {
-		role = Environ(getenv, "ROLE_ID")
-	}
-	if role == "" {
-		return Token{}, fmt.Errorf("%w: AppRole needs a role_id: set vault.auth.role_id or VAULT_ROLE_ID", ErrNoCredential)
+		return proof{}, fmt.Errorf("%w: AppRole needs a role_id: set vault.auth.role_id or VAULT_ROLE_ID", ErrNoCredential)
 	}
 	secretID, err := a.secretID(ctx, c, getenv)
 	if err != nil {
-		return Token{}, err
+		return proof{}, err
 	}
-	mount := a.Mount
-	if mount == "" {
-		mount = "approle"
-	}
-	asked := time.Now()
-	login := map[string]any{"role_id": role}
+	body := map[string]any{"role_id": role}
 	if secretID != "" {
-		login["secret_id"] = secretID
+		body["secret_id"] = secretID
 	}
-	answer, err := c.api.Logical().WriteWithContext(ctx, "auth/"+mount+"/login", login)
-	if err != nil {
-		return Token{}, c.loginError(mount, err)
-	}
-	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
-		return Token{}, fmt.Errorf("log in by auth/%s: the answer has no token", mount)
-	}
-	return Token{
-		ID: answer.Auth.ClientToken, Own: true, Asked: asked,
-		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
-	}, nil
-}
-
-// loginError says what a refused login means: Vault answers 400 to a wrong role_id or secret_id.
-func (c *Client) loginError(mount string, err error) error {
-	var r *api.ResponseError
-	if errors.As(err, &r) && (r.StatusCode == http.StatusBadRequest || r.StatusCode == http.StatusForbidden) {
-		return envsource.Mark(fmt.Errorf("log in by auth/%s: Vault refuses the role_id or secret_id%s",
-			mount, brief(strings.Join(r.Errors, "; "))), envsource.ErrDenied)
-	}
-	return c.classify("log in by auth/"+mount, err)
+	return proof{"login", body, "the role_id or secret_id"}, nil
 }
 
 // secretID finds the secret_id: in its file, else in VAULT_SECRET_ID. A role without one (bind_secret_id=false)
 // has "".
-func (a Auth) secretID(ctx context.Context, c *Client, getenv func(string) string) (string, error) {
+func (a *Auth) secretID(ctx context.Context, c *Client, getenv func(string) string) (string, error) {
 	id := strings.TrimSpace(Environ(getenv, "SECRET_ID"))
 	if a.SecretIDFile != "" {
 		var err error
@@ -161,7 +199,14 @@ func (a Auth) secretID(ctx context.Context, c *Client, getenv func(string) strin
 	if id == "" {
 		return "", fmt.Errorf("%w: a wrapped secret_id is expected: set vault.auth.secret_id_file or VAULT_SECRET_ID", ErrNoCredential)
 	}
-	return c.unwrap(ctx, id)
+	if id == a.spent { // a second time could not be told from a thief's
+		return "", fmt.Errorf("%w: the wrapped secret_id was used already: put a new one into its file", ErrNoCredential)
+	}
+	unwrapped, err := c.unwrap(ctx, id)
+	if !errors.Is(err, envsource.ErrUnavailable) {
+		a.spent = id
+	}
+	return unwrapped, err
 }
 
 // unwrap exchanges a wrapping token for the secret_id in it.

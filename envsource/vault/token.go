@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
@@ -170,9 +171,13 @@ func (k *Keeper) letGoOldTokens() {
 	}
 }
 
+// isBatch reports whether a token is a batch token, which can be neither renewed nor revoked
+// (https://developer.hashicorp.com/vault/docs/concepts/tokens; its prefix is hvb., in OpenBao b.).
+func isBatch(id string) bool { return strings.HasPrefix(id, "hvb.") || strings.HasPrefix(id, "b.") }
+
 // revokeOld lets an old token go.
 func (k *Keeper) revokeOld(id string) {
-	if !k.opts.Revoke {
+	if !k.opts.Revoke || isBatch(id) {
 		return
 	}
 	k.ask(func() func() {
@@ -238,6 +243,10 @@ func (k *Keeper) Close(ctx context.Context) {
 func (k *Keeper) revokeTokens(ctx context.Context) bool {
 	gone := true
 	for _, id := range append(slices.Collect(maps.Values(k.token.old)), k.token.ID) {
+		if isBatch(id) {
+			gone = false
+			continue
+		}
 		if err := k.server.RevokeToken(ctx, id); err != nil {
 			gone = false
 			k.opts.Log.Warn(fmt.Sprintf("the token could not be revoked and stays, with its leases, until it expires: %v", err))

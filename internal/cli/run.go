@@ -169,7 +169,7 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 		Pristine:  c.Bool("pristine"),
 		Namespace: conf.Vault.Namespace,
 	}
-	in.Inherited = withoutCredentials(environ, in.Preserve)
+	in.Inherited = withoutCredentials(environ, conf.Vault.Auth.JWTEnv, in.Preserve)
 	for _, e := range conf.Env {
 		in.Vars = append(in.Vars, envsource.Var{
 			Name: e.Name, Text: e.Value, Level: envsource.LevelConfig, Origin: origin(conf, e.Line),
@@ -247,10 +247,11 @@ func origin(conf config.Config, line int) string {
 }
 
 // credentials are the variables that vwrap logs in by. The command does not get them: it gets what they are for.
-var credentials = []string{"TOKEN", "TOKEN_FILE", "SECRET_ID", "ROLE_ID"}
+var credentials = []string{"TOKEN", "TOKEN_FILE", "SECRET_ID", "ROLE_ID", "ID_TOKEN", "USERNAME", "PASSWORD"}
 
-// withoutCredentials takes the login credentials out of environ, but for those that --preserve-env names.
-func withoutCredentials(environ, preserve []string) (kept []string) {
+// withoutCredentials takes the login credentials, also the one called own, out of environ, but for those that
+// --preserve-env names.
+func withoutCredentials(environ []string, own string, preserve []string) (kept []string) {
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		rest, vault := strings.CutPrefix(name, "VAULT_")
@@ -258,7 +259,7 @@ func withoutCredentials(environ, preserve []string) (kept []string) {
 		if !vault {
 			rest, bao = strings.CutPrefix(name, "BAO_")
 		}
-		if (vault || bao) && slices.Contains(credentials, rest) && !slices.Contains(preserve, name) {
+		if ((vault || bao) && slices.Contains(credentials, rest) || name == own) && !slices.Contains(preserve, name) {
 			continue
 		}
 		kept = append(kept, entry)

@@ -126,8 +126,13 @@ func (s *session) locate(c *cli.Context) error {
 	s.auth = vault.Auth{
 		Method: a.Method, Mount: a.Mount, TokenFile: a.TokenFile,
 		RoleID: a.RoleID, SecretIDFile: a.SecretIDFile, SecretIDWrapped: a.SecretIDWrapped,
+		Role: a.Role, JWTFile: a.JWTFile, JWTEnv: a.JWTEnv, Audience: a.Audience,
+		Username: a.Username, PasswordFile: a.PasswordFile,
 	}
 	s.orders.Vault, err = vault.Config{Address: address, Namespace: s.conf.Vault.Namespace}.WithEnviron(os.Getenv)
+	if s.orders.Vault.SkipVerify && s.plan.NeedsVault() {
+		s.log.Warn("VAULT_SKIP_VERIFY: whoever is between here and Vault can read the token and every secret")
+	}
 	return err
 }
 

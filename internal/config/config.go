@@ -33,12 +33,18 @@ type Vault struct {
 
 // Auth is vault.auth.
 type Auth struct {
-	Method          string // "token" or "approle"
+	Method          string // one of methods
 	Mount           string // "" is the method's name
 	TokenFile       string
 	RoleID          string
 	SecretIDFile    string
 	SecretIDWrapped bool
+	Role            string
+	JWTFile         string
+	JWTEnv          string // a variable's name
+	Audience        string
+	Username        string
+	PasswordFile    string
 }
 
 // Entry is one line of env: a name, and a text that may be or contain references.
@@ -158,6 +164,6 @@ func Validate(c Config) error {
 var (
 	orders        = []string{"fetch-first", "stop-first"}
 	expiries      = []string{"keep", "stop"}
-	methods       = []string{"token", "approle"}
+	methods       = []string{"token", "approle", "kubernetes", "jwt", "userpass", "ldap", "cert"}
 	secretMethods = []string{"read", "write"}
 )

@@ -60,6 +60,18 @@ func authFields(d *decoder, a *Auth) fields {
 		"role_id":           d.text(&a.RoleID, "vault.auth.role_id"),
 		"secret_id_file":    d.text(&a.SecretIDFile, "vault.auth.secret_id_file"),
 		"secret_id_wrapped": d.flag(&a.SecretIDWrapped, "vault.auth.secret_id_wrapped"),
+		"role":              d.text(&a.Role, "vault.auth.role"),
+		"jwt_file":          d.text(&a.JWTFile, "vault.auth.jwt_file"),
+		"jwt_env":           d.text(&a.JWTEnv, "vault.auth.jwt_env"),
+		"audience":          d.text(&a.Audience, "vault.auth.audience"),
+		"username":          d.text(&a.Username, "vault.auth.username"),
+		"password_file":     d.text(&a.PasswordFile, "vault.auth.password_file"),
+		"password": func(n *yaml.Node) {
+			d.fail(n, "vault.auth.password would be a credential on disk: use password_file or VAULT_PASSWORD")
+		},
+		"jwt": func(n *yaml.Node) {
+			d.fail(n, "vault.auth.jwt would be a credential on disk: use jwt_file or jwt_env")
+		},
 		"secret_id": func(n *yaml.Node) {
 			d.fail(n, "vault.auth.secret_id would be a credential on disk: use secret_id_file or VAULT_SECRET_ID")
 		},

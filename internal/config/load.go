@@ -83,7 +83,9 @@ func Load(path, profile string) (Config, error) {
 	for i, f := range conf.Fallback {
 		conf.Fallback[i] = relativeTo(dir, f)
 	}
-	for _, f := range []*string{&conf.Vault.Auth.SecretIDFile, &conf.Vault.Auth.TokenFile} {
+	for _, f := range []*string{
+		&conf.Vault.Auth.SecretIDFile, &conf.Vault.Auth.TokenFile, &conf.Vault.Auth.JWTFile, &conf.Vault.Auth.PasswordFile,
+	} {
 		*f = relativeTo(dir, *f)
 	}
 	return conf, err

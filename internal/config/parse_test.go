@@ -19,7 +19,7 @@ version: 1
 vault:
   address: http://127.0.0.1:8200
   namespace: team-a
-  auth: {method: approle, role_id: r, secret_id_file: /run/secrets/secret_id, secret_id_wrapped: true, mount: ar}
+  auth: {method: approle, role_id: r, secret_id_file: /run/secrets/secret_id, secret_id_wrapped: true, mount: ar, role: dev, jwt_file: /run/jwt, jwt_env: JWT, audience: a, username: u, password_file: /run/p}
   token_ttl: 60s
 env:
   LOG_LEVEL: debug
@@ -70,7 +70,7 @@ func TestParse(t *testing.T) {
 	want := Config{
 		Vault: Vault{
 			Address: "http://127.0.0.1:8200", Namespace: "team-a", TokenTTL: time.Minute,
-			Auth: Auth{Method: "approle", Mount: "ar", RoleID: "r", SecretIDFile: "/run/secrets/secret_id", SecretIDWrapped: true},
+			Auth: Auth{Method: "approle", Mount: "ar", RoleID: "r", SecretIDFile: "/run/secrets/secret_id", SecretIDWrapped: true, Role: "dev", JWTFile: "/run/jwt", JWTEnv: "JWT", Audience: "a", Username: "u", PasswordFile: "/run/p"},
 		},
 		Env: []Entry{{"LOG_LEVEL", "debug", 9}, {"PORT", "0800", 10}, {"ON", "yes", 11}, {"API_KEY", "vault:secret/dev/api#key", 12}},
 		Secrets: []Secret{
@@ -358,7 +358,9 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 	top["version"], top["profiles"] = nil, nil
 	vault, auth := vaultFields(d, &c.Vault), authFields(d, &c.Vault.Auth)
 	delete(vault, "token") // refused by name: an editor need not know
-	delete(auth, "secret_id")
+	for _, refused := range []string{"secret_id", "password", "jwt"} {
+		delete(auth, refused)
+	}
 	rotation := s.Properties["rotation"]
 	var profile schema
 	if err := json.Unmarshal(s.Properties["profiles"].More, &profile); err != nil {
