@@ -33,6 +33,7 @@ type Options struct {
 	ReleaseAfter time.Duration                            // for leases that a program may hold still; 0: let them expire
 	Revoke       bool                                     // false: nothing is ever revoked (--no-revoke)
 	Login        func(ctx context.Context) (Token, error) // nil: the token cannot be had again
+	Clock        Clock                                    // nil: Go's own
 	Log          *slog.Logger
 }
 
@@ -42,6 +43,7 @@ type Options struct {
 type Keeper struct {
 	server   server
 	opts     Options
+	clock    Clock
 	roll     dice
 	messages chan func()
 	answers  chan func()
@@ -49,6 +51,7 @@ type Keeper struct {
 	stopped  chan struct{}
 	ctx      context.Context // of Run: requests end with it
 	under    int             // requests under way; Run waits for them
+	slots    chan struct{}   // as many as are made at once
 
 	generations map[uint64]map[string]bool // generation → ids of items
 	items       map[string]*item
@@ -77,18 +80,23 @@ type item struct {
 type tokenState struct {
 	state
 	Token
-	epoch  int
-	busy   bool
-	old    map[int]string // tokens of earlier epochs that leases may still hang on
-	policy Policy
+	epoch   int
+	busy    bool
+	doubted bool           // the server did not know it, when asked last
+	old     map[int]string // tokens of earlier epochs that leases may still hang on
+	policy  Policy
 }
 
 // NewKeeper returns a keeper that makes its requests with client, whose token is set already.
 func NewKeeper(client *Client, token Token, o Options) *Keeper { return newKeeper(client, token, o) }
 
 func newKeeper(s server, token Token, o Options) *Keeper {
+	clock := o.Clock
+	if clock == nil {
+		clock = goClock{}
+	}
 	return &Keeper{
-		server: s, opts: o, roll: rand.Float64,
+		server: s, opts: o, clock: clock, roll: rand.Float64, slots: make(chan struct{}, mostRequests),
 		messages: make(chan func()), answers: make(chan func()), notices: make(chan envsource.Notice), stopped: make(chan struct{}),
 		generations: map[uint64]map[string]bool{}, items: map[string]*item{}, left: map[string]leftLease{},
 		warned: map[string]bool{}, token: tokenState{Token: token, old: map[int]string{}},
@@ -102,11 +110,11 @@ func (k *Keeper) Notices() <-chan envsource.Notice { return k.notices }
 func (k *Keeper) Run(ctx context.Context) {
 	k.ctx = ctx
 	defer close(k.stopped)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	alarm := k.clock.NewAlarm()
+	defer alarm.Stop()
 	for {
-		k.act(ctx, time.Now())
-		timer.Reset(k.sleep(time.Now()))
+		k.act(ctx, k.clock.Now())
+		alarm.Set(k.nextWake())
 		var notices chan envsource.Notice
 		var first envsource.Notice
 		if len(k.outbox) > 0 {
@@ -116,7 +124,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 			k.drain()
 			return
-		case <-timer.C:
+		case <-alarm.Rings():
 		case f := <-k.messages:
 			f()
 		case f := <-k.answers:
@@ -152,10 +160,28 @@ func (k *Keeper) tell(f func()) bool {
 	}
 }
 
+// mostRequests is how many requests are made at once; the others wait for their turn.
+const mostRequests = 8
+
 // ask makes a request in a goroutine of its own; what it returns runs in the loop.
 func (k *Keeper) ask(request func() func()) {
 	k.under++
-	go func() { k.answers <- request() }()
+	go func() {
+		k.slots <- struct{}{}
+		answer := request()
+		<-k.slots
+		k.answers <- answer
+	}()
+}
+
+// mine is a time of Go's clock in the keeper's, and theirs the other way round: who is told of a time has Go's.
+func (k *Keeper) mine(t time.Time) time.Time { return k.clock.Now().Add(-time.Since(t)) }
+
+func (k *Keeper) theirs(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.Now().Add(t.Sub(k.clock.Now()))
 }
 
 // Hold says that generation n holds hs and nothing else. What it held before, and no generation holds now, is
@@ -188,7 +214,7 @@ func (k *Keeper) adopt(id string, h envsource.Holding) {
 		return
 	}
 	p := k.policy(h)
-	k.items[id] = &item{held: h, state: begin(h, p, k.roll)}
+	k.items[id] = &item{held: h, state: begin(h, k.mine(h.Asked), p, k.roll)}
 	if (h.Kind == envsource.KindLeased || h.Kind == envsource.KindTimed) && p.tooShort(h.TTL) && !h.Renewable {
 		k.once("short "+h.Key, "%s: %s lives %s, which is too short for a rotation of up to %s: the old program may outlive its credential",
 			strings.Join(h.Variables, ", "), h.Read, h.TTL, p.Lead)
@@ -241,7 +267,7 @@ func (k *Keeper) release(ids map[string]bool, leave bool, done func()) {
 		case leave && k.opts.ReleaseAfter == 0:
 			k.left[h.LeaseID] = leftLease{held: h}
 		case leave:
-			k.left[h.LeaseID] = leftLease{held: h, at: time.Now().Add(k.opts.ReleaseAfter)}
+			k.left[h.LeaseID] = leftLease{held: h, at: k.clock.Now().Add(k.opts.ReleaseAfter)}
 		default:
 			waiting++
 			k.revoke(h, oneDone)
@@ -295,9 +321,9 @@ func (k *Keeper) once(name, format string, args ...any) {
 	}
 }
 
-// sleep is how long there is nothing to do.
-func (k *Keeper) sleep(now time.Time) time.Duration {
-	wake := now.Add(time.Hour)
+// nextWake is until when there is nothing to do.
+func (k *Keeper) nextWake() time.Time {
+	wake := k.clock.Now().Add(time.Hour)
 	for _, it := range k.items {
 		if !it.busy && it.next != rest && it.wake.Before(wake) {
 			wake = it.wake
@@ -311,7 +337,7 @@ func (k *Keeper) sleep(now time.Time) time.Duration {
 	if !k.token.busy && k.token.next != rest && k.token.wake.Before(wake) {
 		wake = k.token.wake
 	}
-	return wake.Sub(now)
+	return wake
 }
 
 // act does what is due at now.
@@ -336,15 +362,15 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	switch it.next {
 	case renew:
 		it.busy = true
-		asked := time.Now()
 		k.ask(func() func() {
+			asked := k.clock.Now() // not before its turn has come
 			g, err := k.server.Renew(ctx, h.Read.Namespace, h.LeaseID, it.want)
 			return func() { k.renewed(it, asked, g, err, p) }
 		})
 	case poll:
-		if it.lapsed(time.Now()) {
+		if it.lapsed(k.clock.Now()) {
 			k.outbox = append(k.outbox, envsource.Notice{
-				Key: h.Key, Reason: "its version is past its deletion_time", Confirm: true, Expired: true, By: it.expires,
+				Key: h.Key, Reason: "its version is past its deletion_time", Confirm: true, Expired: true, By: k.theirs(it.expires),
 			})
 		}
 		it.busy = true
@@ -355,9 +381,9 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	case check:
 		k.announce(it, envsource.Notice{Reason: "time to look", Confirm: true, Probe: true})
 	case replace:
-		k.announce(it, envsource.Notice{Reason: it.reason(), By: it.expires, Expired: !it.expires.IsZero() && !it.expires.After(time.Now())})
+		k.announce(it, envsource.Notice{Reason: it.reason(), By: k.theirs(it.expires), Expired: !it.expires.IsZero() && !it.expires.After(k.clock.Now())})
 	case expire:
-		k.announce(it, envsource.Notice{Reason: "it has ended", By: it.expires, Expired: true})
+		k.announce(it, envsource.Notice{Reason: "it has ended", By: k.theirs(it.expires), Expired: true})
 		it.next = rest
 	}
 }
@@ -391,7 +417,7 @@ func (k *Keeper) renewed(it *item, asked time.Time, g Grant, err error, p Policy
 	it.busy = false
 	if err != nil {
 		k.heard(err)
-		it.state = it.failed(err, time.Now(), p, k.roll)
+		it.state = it.failed(err, k.clock.Now(), p, k.roll)
 		if errors.Is(err, ErrGone) {
 			k.opts.Log.Warn(fmt.Sprintf("%s: its lease was revoked", strings.Join(it.held.Variables, ", ")))
 		} else if !errors.Is(err, envsource.ErrUnavailable) {
@@ -422,7 +448,7 @@ func (k *Keeper) versioned(it *item, version string, err error, p Policy) {
 	case errors.Is(err, envsource.ErrMissing):
 		k.once("deleted "+it.held.Key, "%s: %s is deleted: keeping the value it had", strings.Join(it.held.Variables, ", "), it.held.Read)
 	}
-	it.state = it.looked(time.Now(), err, p, k.roll)
+	it.state = it.looked(k.clock.Now(), err, p, k.roll)
 }
 
 // Heard is what a courier found of the server: problem is the outage it met, or "" where it was answered.

@@ -28,6 +28,7 @@ type fakeServer struct {
 	tokens   []string // revoked
 	renewals int
 	current  string
+	strange  int // so many requests about the token are answered as if it were not known
 }
 
 type fakeLease struct {
@@ -102,6 +103,10 @@ func (f *fakeServer) Version(_ context.Context, r envsource.Read) (string, error
 func (f *fakeServer) LookupToken(context.Context) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.strange > 0 {
+		f.strange--
+		return Grant{}, ErrToken
+	}
 	if f.err != nil {
 		return Grant{}, f.err
 	}
@@ -114,6 +119,10 @@ func (f *fakeServer) LookupToken(context.Context) (Grant, error) {
 func (f *fakeServer) RenewToken(context.Context, time.Duration) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.strange > 0 {
+		f.strange--
+		return Grant{}, ErrToken
+	}
 	if f.err != nil {
 		return Grant{}, f.err
 	}
@@ -515,4 +524,24 @@ func TestAVersionWithADeletionTime(t *testing.T) {
 			t.Errorf("a new version: %+v", n)
 		}
 	})
+}
+
+// A node that has just become the leader may not know a good token: one such answer ends nothing, the second does.
+func TestATokenIsNotDeadAtTheFirstWord(t *testing.T) {
+	for strange := range 3 {
+		keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+			f.token = fakeLease{ttl: time.Minute, max: 24 * time.Hour, start: time.Now(), end: time.Now().Add(time.Minute)}
+			h := f.issue("a", time.Hour, 24*time.Hour)
+			k.Hold(1, []envsource.Holding{h})
+			time.Sleep(5 * time.Second)
+			f.set(func() { f.strange = strange })
+			if strange < 2 {
+				quiet(t, k, 10*time.Minute)
+				return
+			}
+			if n := notice(t, k, time.Minute); !n.Expired || n.Key != h.Key {
+				t.Errorf("notice %+v", n)
+			}
+		})
+	}
 }

@@ -41,26 +41,26 @@ type state struct {
 // dice gives jitter: a number in [0, 1).
 type dice func() float64
 
-// begin is the state of what was just read: h.Asked is when.
-func begin(h envsource.Holding, p Policy, roll dice) state {
-	s := state{born: h.Asked, want: h.TTL}
+// begin is the state of what was just read, at the time asked.
+func begin(h envsource.Holding, asked time.Time, p Policy, roll dice) state {
+	s := state{born: asked, want: h.TTL}
 	switch {
 	case h.Kind == envsource.KindLeased && h.TTL > 0:
-		s = s.granted(h.Asked, Grant{h.TTL, h.Renewable}, p, roll)
+		s = s.granted(asked, Grant{h.TTL, h.Renewable}, p, roll)
 	case h.Kind == envsource.KindTimed:
-		s.expires = h.Asked.Add(h.TTL)
+		s.expires = asked.Add(h.TTL)
 		s.next, s.wake = replace, s.replaceAt(p, roll)
 	case h.Kind == envsource.KindRotated:
 		// The server is late now and then, and by hand it may rotate at any time: the poll interval is the most.
 		s.next = check
-		s.wake = h.Asked.Add(min(h.TTL+spread(time.Second, 0.5, roll), spread(p.Poll, 0.1, roll)))
+		s.wake = asked.Add(min(h.TTL+spread(time.Second, 0.5, roll), spread(p.Poll, 0.1, roll)))
 	case h.Absent && (h.Kind == envsource.KindKV1 || h.Kind == envsource.KindKV2), h.Kind == envsource.KindKV1:
-		s.next, s.wake = check, h.Asked.Add(spread(p.Poll, 0.1, roll))
+		s.next, s.wake = check, asked.Add(spread(p.Poll, 0.1, roll))
 	case h.Kind == envsource.KindKV2:
 		if h.TTL > 0 {
-			s.expires = h.Asked.Add(h.TTL)
+			s.expires = asked.Add(h.TTL)
 		}
-		s.next, s.wake = poll, h.Asked.Add(spread(p.Poll, 0.1, roll))
+		s.next, s.wake = poll, asked.Add(spread(p.Poll, 0.1, roll))
 	}
 	return s
 }

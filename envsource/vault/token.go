@@ -24,11 +24,11 @@ func (k *Keeper) watchToken(ctx context.Context) {
 	t := &k.token
 	t.policy = k.opts.Policy
 	if t.Own {
-		t.take(Grant{t.TTL, t.Renewable}, t.Asked, k.roll)
+		t.take(Grant{t.TTL, t.Renewable}, k.mine(t.Asked), k.roll)
 		return
 	}
 	t.busy = true
-	asked := time.Now()
+	asked := k.clock.Now()
 	k.ask(func() func() {
 		g, err := k.server.LookupToken(ctx)
 		return func() { k.tokenLooked(asked, g, err) }
@@ -50,32 +50,33 @@ func (t *tokenState) take(g Grant, asked time.Time, roll dice) {
 func (k *Keeper) tokenLooked(asked time.Time, g Grant, err error) {
 	t := &k.token
 	t.busy = false
+	t.doubted = t.doubted && err != nil
 	switch {
 	case err == nil:
 		t.take(g, asked, k.roll)
 		t.want = 0 // what is left is less than the TTL: the first renewal tells what is granted
 		if g.TTL > 0 && !g.Renewable && k.opts.Login == nil {
-			k.once("token", "the token cannot be renewed and lasts until %s: log in again before that", t.expires.Format(time.TimeOnly))
+			k.once("token", "the token cannot be renewed and lasts until %s: log in again before that", k.theirs(t.expires).Format(time.TimeOnly))
 		}
 	case errors.Is(err, ErrToken):
-		k.tokenDied()
+		k.tokenDoubted()
 	default:
 		k.heard(err)
 		t.failures++
-		t.next, t.wake = poll, time.Now().Add(backoff(t.failures, 0, k.roll))
+		t.next, t.wake = poll, k.clock.Now().Add(backoff(t.failures, 0, k.roll))
 	}
 }
 
 // lookAtToken asks whether the token is alive, after a denial.
 func (k *Keeper) lookAtToken() {
 	if t := &k.token; !t.busy && t.next != poll {
-		t.next, t.wake = poll, time.Now()
+		t.next, t.wake = poll, k.clock.Now()
 	}
 }
 
 func (k *Keeper) doToken(ctx context.Context) {
 	t := &k.token
-	asked := time.Now()
+	asked := k.clock.Now()
 	switch t.next {
 	case renew:
 		t.busy = true
@@ -99,6 +100,7 @@ func (k *Keeper) doToken(ctx context.Context) {
 func (k *Keeper) tokenRenewed(asked time.Time, g Grant, err error) {
 	t := &k.token
 	t.busy = false
+	t.doubted = t.doubted && err != nil
 	k.heard(err)
 	switch {
 	case err == nil:
@@ -106,12 +108,12 @@ func (k *Keeper) tokenRenewed(asked time.Time, g Grant, err error) {
 		t.take(g, asked, k.roll)
 		k.opts.Log.Debug(fmt.Sprintf("renewed the token for %s", g.TTL))
 		if t.next == replace && k.opts.Login == nil {
-			k.once("token", "the token comes to its max TTL and lasts until %s: log in again before that", t.expires.Format(time.TimeOnly))
+			k.once("token", "the token comes to its max TTL and lasts until %s: log in again before that", k.theirs(t.expires).Format(time.TimeOnly))
 		}
 	case errors.Is(err, ErrToken):
-		k.tokenDied()
+		k.tokenDoubted()
 	default:
-		t.state = t.failed(err, time.Now(), t.policy, k.roll)
+		t.state = t.failed(err, k.clock.Now(), t.policy, k.roll)
 	}
 }
 
@@ -138,7 +140,7 @@ func (k *Keeper) loggedIn(token Token, err error) {
 			k.once("login", "cannot log in again: %v", err)
 		}
 		t.failures++
-		t.next, t.wake = replace, time.Now().Add(backoff(t.failures, 0, k.roll))
+		t.next, t.wake = replace, k.clock.Now().Add(backoff(t.failures, 0, k.roll))
 		return
 	}
 	k.heard(nil)
@@ -146,11 +148,11 @@ func (k *Keeper) loggedIn(token Token, err error) {
 	k.opts.Log.Info("logged in again, as the token comes to its end")
 	t.old[t.epoch] = t.ID
 	*t = tokenState{Token: token, epoch: t.epoch + 1, old: t.old, policy: t.policy}
-	t.take(Grant{token.TTL, token.Renewable}, token.Asked, k.roll)
+	t.take(Grant{token.TTL, token.Renewable}, k.mine(token.Asked), k.roll)
 	k.server.SetToken(token.ID)
 	for _, it := range k.items {
 		if it.held.LeaseID != "" && it.held.Epoch < t.epoch && !it.told {
-			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: it.expires})
+			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: k.theirs(it.expires)})
 		}
 	}
 	k.letGoOldTokens()
@@ -190,12 +192,24 @@ func (k *Keeper) revokeOld(id string) {
 	})
 }
 
+// tokenDoubted: the server says that it does not know the token. A node that has just become the leader may say so of a
+// good one; so it is asked again before anything is given up.
+func (k *Keeper) tokenDoubted() {
+	t := &k.token
+	if t.doubted {
+		k.tokenDied()
+		return
+	}
+	t.doubted = true
+	t.next, t.wake = poll, k.clock.Now().Add(spread(time.Second, 0.5, k.roll))
+}
+
 // tokenDied: what hung on the token is dead, or will be at once.
 func (k *Keeper) tokenDied() {
 	t := &k.token
 	t.state = state{born: t.born, want: t.want}
 	if k.opts.Login != nil {
-		t.next, t.wake = replace, time.Now()
+		t.next, t.wake = replace, k.clock.Now()
 		return
 	}
 	if len(k.items) == 0 {

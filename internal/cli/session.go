@@ -291,7 +291,7 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 	r := s.conf.Rotation
 	o := vault.Options{
 		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + fetchTime + r.StopGrace},
-		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Log: s.log,
+		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Clock: vault.SystemClock(), Log: s.log,
 	}
 	if s.auth.CanLogin() {
 		o.Login = func(ctx context.Context) (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package vault
+
+// SystemClock is the clock of this machine.
+func SystemClock() Clock { return wallClock{} }
