@@ -23,6 +23,7 @@ type server interface {
 	LookupToken(ctx context.Context) (Grant, error)
 	RenewToken(ctx context.Context, increment time.Duration) (Grant, error)
 	RevokeToken(ctx context.Context, token string) error
+	KeepToken(ctx context.Context, token string) (Grant, error)
 	SetToken(token string)
 }
 
@@ -82,7 +83,8 @@ type tokenState struct {
 	Token
 	epoch   int
 	busy    bool
-	doubted bool           // the server did not know it, when asked last
+	doubted bool // the server did not know it, when asked last
+	parent  parentState
 	old     map[int]string // tokens of earlier epochs that leases may still hang on
 	policy  Policy
 }
@@ -337,6 +339,9 @@ func (k *Keeper) nextWake() time.Time {
 	if !k.token.busy && k.token.next != rest && k.token.wake.Before(wake) {
 		wake = k.token.wake
 	}
+	if p := k.token.parent; !p.busy && !p.wake.IsZero() && p.wake.Before(wake) {
+		wake = p.wake
+	}
 	return wake
 }
 
@@ -354,6 +359,9 @@ func (k *Keeper) act(ctx context.Context, now time.Time) {
 	}
 	if t := &k.token; !t.busy && t.next != rest && !t.wake.After(now) {
 		k.doToken(ctx)
+	}
+	if p := &k.token.parent; !p.busy && !p.wake.IsZero() && !p.wake.After(now) {
+		k.keepParent(ctx)
 	}
 }
 

@@ -26,6 +26,7 @@ type fakeServer struct {
 	token    fakeLease
 	revoked  []string
 	tokens   []string // revoked
+	kept     []string // tokens renewed by their own right
 	renewals int
 	current  string
 	strange  int // so many requests about the token are answered as if it were not known
@@ -134,6 +135,16 @@ func (f *fakeServer) RevokeToken(_ context.Context, id string) error {
 	defer f.mu.Unlock()
 	f.tokens = append(f.tokens, id)
 	return nil
+}
+
+func (f *fakeServer) KeepToken(_ context.Context, id string) (Grant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return Grant{}, f.err
+	}
+	f.kept = append(f.kept, id)
+	return Grant{time.Hour, true}, nil
 }
 
 func (f *fakeServer) SetToken(id string) {
@@ -543,5 +554,46 @@ func TestATokenIsNotDeadAtTheFirstWord(t *testing.T) {
 				t.Errorf("notice %+v", n)
 			}
 		})
+	}
+}
+
+// The token that vwrap's own hangs on is kept too; the last of it is the child, which is let go, and not the user's.
+func TestAParentIsKept(t *testing.T) {
+	var k *Keeper
+	var f *fakeServer
+	parent := &Token{ID: "user's"}
+	child := Token{ID: "child", Own: true, TTL: time.Minute, Renewable: true, Parent: parent}
+	keeping(t, child, Options{Revoke: true}, func(_ *testing.T, server *fakeServer, keeper *Keeper) {
+		f, k = server, keeper
+		f.token = fakeLease{ttl: time.Minute, max: 24 * time.Hour, start: time.Now(), end: time.Now().Add(time.Minute)}
+		k.Hold(1, []envsource.Holding{f.issue("a", 2*time.Hour, 24*time.Hour)})
+		time.Sleep(100 * time.Minute)
+	})
+	if len(f.kept) != 3 || f.kept[0] != "user's" {
+		t.Errorf("kept %v in 100 minutes, want it at once, and at about 40 and 80 minutes of an hour each", f.kept)
+	}
+	k.Close(t.Context())
+	if !slices.Equal(f.tokens, []string{"child"}) {
+		t.Errorf("revoked %v, want the child alone", f.tokens)
+	}
+}
+
+func TestWhatIsLetGo(t *testing.T) {
+	user, own, batch := &Token{ID: "user"}, &Token{ID: "own", Own: true}, &Token{ID: "hvb.x", Own: true}
+	below := func(p *Token, id string) Token { return Token{ID: id, Own: true, Parent: p} }
+	for _, tt := range []struct {
+		old, next Token
+		want      string
+	}{
+		{*user, *user, ""},
+		{*own, *own, "own"},
+		{*batch, *own, ""},
+		{below(user, "a"), below(user, "b"), "a"},
+		{below(own, "a"), below(own, "b"), "a"},
+		{below(own, "a"), below(&Token{ID: "another", Own: true}, "b"), "own"},
+	} {
+		if got := tt.old.letGo(tt.next); got != tt.want {
+			t.Errorf("%s, then %s: lets go of %q, want %q", tt.old.ID, tt.next.ID, got, tt.want)
+		}
 	}
 }

@@ -20,6 +20,44 @@ type Grant struct {
 	Renewable bool
 }
 
+// Child makes a token below parent that lives for ttl at a time: where nobody renews it any more it dies, and with it all
+// leases that hang on it. It has the parent's policies. (https://developer.hashicorp.com/vault/api-docs/auth/token#create-token)
+func (c *Client) Child(ctx context.Context, parent Token, ttl time.Duration) (Token, error) {
+	asked := time.Now()
+	renewable := true
+	answer, err := c.as(parent.ID).Auth().Token().CreateWithContext(ctx, &api.TokenCreateRequest{
+		TTL: strconv.Itoa(int(ttl/time.Second)) + "s", Renewable: &renewable, DisplayName: "vwrap",
+	})
+	if err != nil {
+		err = c.classify("make a child token (vault.token_ttl)", err)
+		if errors.Is(err, envsource.ErrDenied) {
+			err = envsource.Mark(fmt.Errorf(`%w: the token is dead, or its policies lack: path "auth/token/create" { capabilities = ["update"] }`, err),
+				envsource.ErrDenied)
+		}
+		return Token{}, err
+	}
+	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
+		return Token{}, errors.New("make a child token: the answer has no token")
+	}
+	return Token{
+		ID: answer.Auth.ClientToken, Own: true, Asked: asked, Parent: &parent,
+		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
+	}, nil
+}
+
+// KeepToken renews token, by its own right, and returns what it was granted. Its error wraps ErrToken where the server
+// does not know it.
+func (c *Client) KeepToken(ctx context.Context, token string) (Grant, error) {
+	answer, err := c.as(token).Auth().Token().RenewSelfWithContext(ctx, 0)
+	if err != nil {
+		return Grant{}, c.tokenError(err)
+	}
+	if answer == nil || answer.Auth == nil {
+		return Grant{}, errors.New("renew the token: the answer has no lease")
+	}
+	return Grant{seconds(answer.Auth.LeaseDuration), answer.Auth.Renewable}, nil
+}
+
 // LookupToken asks what is left of the token. Its error wraps ErrToken where the server does not know it.
 func (c *Client) LookupToken(ctx context.Context) (Grant, error) {
 	answer, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
@@ -57,12 +95,7 @@ func (c *Client) tokenError(err error) error {
 
 // RevokeToken revokes token, by its own right, and with it everything that hangs on it.
 func (c *Client) RevokeToken(ctx context.Context, token string) error {
-	own, err := c.api.Clone()
-	if err != nil {
-		return fmt.Errorf("revoke the token: %w", bare(err))
-	}
-	own.SetToken(token)
-	if err := own.Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
+	if err := c.as(token).Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
 		return c.classify("revoke the token", err)
 	}
 	return nil

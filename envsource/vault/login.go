@@ -49,6 +49,26 @@ type Token struct {
 	TTL       time.Duration // left at Asked; 0 is forever
 	Renewable bool
 	Asked     time.Time
+	Parent    *Token // it was made below this one, and dies with it; nil: it was logged in for, or is the user's
+}
+
+// letGo is the token to revoke when next is used in place of t and nothing hangs on t any more; "" where there is none.
+func (t Token) letGo(next Token) string {
+	if t.Parent != nil && next.Parent != nil && t.Parent.ID == next.Parent.ID {
+		return t.ID
+	}
+	return t.revocable()
+}
+
+// revocable is the token that takes all of t with it when it is revoked; "" where there is none that vwrap may revoke.
+func (t Token) revocable() string {
+	switch {
+	case t.Parent != nil && t.Parent.Own && !isBatch(t.Parent.ID):
+		return t.Parent.ID
+	case t.Own && !isBatch(t.ID):
+		return t.ID
+	}
+	return ""
 }
 
 // Login returns a token: the user's own for the method "token", or one that the server gives for the credential.

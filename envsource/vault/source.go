@@ -47,6 +47,13 @@ func (s *Source) tokenDead(ctx context.Context) error {
 	return s.dead
 }
 
+// as returns the API client with another token. (The API client's own Clone forgets the namespace, and follows redirects.)
+func (c *Client) as(token string) *api.Client {
+	own := c.api.WithNamespace(c.api.Namespace())
+	own.SetToken(token)
+	return own
+}
+
 // in returns the API client for namespace ns; "" is the client's own.
 func (c *Client) in(ns string) *api.Client {
 	if ns == "" {

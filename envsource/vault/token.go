@@ -23,6 +23,7 @@ func (k *Keeper) Token() (id string, epoch int) {
 func (k *Keeper) watchToken(ctx context.Context) {
 	t := &k.token
 	t.policy = k.opts.Policy
+	k.watchParent()
 	if t.Own {
 		t.take(Grant{t.TTL, t.Renewable}, k.mine(t.Asked), k.roll)
 		return
@@ -146,10 +147,11 @@ func (k *Keeper) loggedIn(token Token, err error) {
 	k.heard(nil)
 	delete(k.warned, "login")
 	k.opts.Log.Info("logged in again, as the token comes to its end")
-	t.old[t.epoch] = t.ID
+	t.old[t.epoch] = t.letGo(token)
 	*t = tokenState{Token: token, epoch: t.epoch + 1, old: t.old, policy: t.policy}
 	t.take(Grant{token.TTL, token.Renewable}, k.mine(token.Asked), k.roll)
 	k.server.SetToken(token.ID)
+	k.watchParent()
 	for _, it := range k.items {
 		if it.held.LeaseID != "" && it.held.Epoch < t.epoch && !it.told {
 			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: k.theirs(it.expires)})
@@ -179,7 +181,7 @@ func isBatch(id string) bool { return strings.HasPrefix(id, "hvb.") || strings.H
 
 // revokeOld lets an old token go.
 func (k *Keeper) revokeOld(id string) {
-	if !k.opts.Revoke || isBatch(id) {
+	if !k.opts.Revoke || id == "" {
 		return
 	}
 	k.ask(func() func() {
@@ -256,8 +258,8 @@ func (k *Keeper) Close(ctx context.Context) {
 // revokeTokens revokes the tokens that vwrap logged in for, and reports whether the leases have gone with them.
 func (k *Keeper) revokeTokens(ctx context.Context) bool {
 	gone := true
-	for _, id := range append(slices.Collect(maps.Values(k.token.old)), k.token.ID) {
-		if isBatch(id) {
+	for _, id := range append(slices.Collect(maps.Values(k.token.old)), k.token.revocable()) {
+		if id == "" {
 			gone = false
 			continue
 		}

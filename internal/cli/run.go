@@ -157,7 +157,6 @@ func unbuilt(conf config.Config) error {
 	no("the rotation action overlap", overlap)
 	no("rotation.listen", len(conf.Rotation.Listen) > 0)
 	no("the live channel (live: true)", conf.Live)
-	no("vault.token_ttl", conf.Vault.TokenTTL > 0)
 	return errors.Join(errs...)
 }
 

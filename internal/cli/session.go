@@ -246,7 +246,11 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		token, err := envsource.Attempt(ctx, !s.plan.CanDoWithout(envsource.SourceVault), func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
+		again := !s.plan.CanDoWithout(envsource.SourceVault)
+		token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
+		if err == nil && s.childTTL() > 0 {
+			token, err = s.child(ctx, client, token, again)
+		}
 		done <- outcome{token, err}
 	}()
 	for {
@@ -293,10 +297,42 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + fetchTime + r.StopGrace},
 		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Clock: vault.SystemClock(), Log: s.log,
 	}
-	if s.auth.CanLogin() {
-		o.Login = func(ctx context.Context) (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) }
+	if s.auth.CanLogin() || token.Parent != nil {
+		o.Login = func(ctx context.Context) (vault.Token, error) { return s.loginAgain(ctx, client, token.Parent) }
 	}
 	return vault.NewKeeper(client, token, o)
+}
+
+// childTTL is the dead man's switch: the TTL of the token that vwrap works under; 0 where it works under the one that it
+// has. With --once nothing would renew it.
+func (s *session) childTTL() time.Duration {
+	if s.once.on {
+		return 0
+	}
+	return s.conf.Vault.TokenTTL
+}
+
+// loginAgain gets a token in place of one that has come to its end: below a new one where vwrap can log in, else below
+// the user's parent.
+func (s *session) loginAgain(ctx context.Context, client *vault.Client, parent *vault.Token) (vault.Token, error) {
+	if !s.auth.CanLogin() {
+		return s.child(ctx, client, *parent, false)
+	}
+	token, err := s.auth.Login(ctx, client, os.Getenv)
+	if err != nil || s.childTTL() == 0 {
+		return token, err
+	}
+	return s.child(ctx, client, token, false)
+}
+
+// child makes the token that vwrap works under; with retry it asks an unreachable server again, until ctx ends. Where
+// there is none to be had, a parent that vwrap logged in for is let go.
+func (s *session) child(ctx context.Context, client *vault.Client, parent vault.Token, retry bool) (vault.Token, error) {
+	token, err := envsource.Attempt(ctx, retry, func() (vault.Token, error) { return client.Child(ctx, parent, s.childTTL()) })
+	if err != nil && parent.Own && s.revoke {
+		s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, parent.ID) })
+	}
+	return token, err
 }
 
 // supervise runs the command under a supervisor.

@@ -157,6 +157,7 @@ func Validate(c Config) error {
 	} {
 		bad(d.value < 0, "%s: %s is negative", d.key, d.value)
 	}
+	bad(c.Vault.TokenTTL > 0 && c.Vault.TokenTTL < 5*time.Second, "vault.token_ttl: %s is under 5s", c.Vault.TokenTTL)
 	bad(!oneOf(c.Vault.Auth.Method, methods), "vault.auth.method: %q is unknown (want %s)", c.Vault.Auth.Method, or(methods))
 	return errors.Join(errs...)
 }
