@@ -90,11 +90,65 @@ func parseFault(text string) (f fault, err error) {
 	return f, nil
 }
 
+// for-faults NAME FAULT… has each of the faults last for some renewals, and lets the server be asked again in between.
+func forFaults(s *session, args []string) error {
+	if len(args) < 2 || s.proxies[args[0]] == nil {
+		return usageError("for-faults NAME FAULT…")
+	}
+	p := s.proxies[args[0]]
+	for _, words := range args[1:] {
+		kind, flags, _ := strings.Cut(words, " ")
+		f, err := parseFault(kind)
+		if err != nil {
+			return err
+		}
+		f.retryAfter = strings.TrimPrefix(flags, "-retry-after ")
+		p.set(f)
+		if err := p.asked(2); err != nil {
+			return fmt.Errorf("%s: %w", words, err)
+		}
+		p.set(fault{kind: "none"})
+		if err := p.asked(4); err != nil {
+			return fmt.Errorf("after %s: %w", words, err)
+		}
+	}
+	return nil
+}
+
+// asked waits until there were so many requests.
+func (p *faultyProxy) asked(n int) error {
+	return poll(patience, 10*time.Millisecond, func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.requests < n {
+			return fmt.Errorf("%d requests", p.requests)
+		}
+		return nil
+	})
+}
+
+// unix-vault FILE passes on what comes to a Unix socket, as Vault Agent does.
+func unixVault(s *session, args []string) error {
+	if len(args) != 1 {
+		return usageError("unix-vault FILE")
+	}
+	listener, err := net.Listen("unix", s.ts.MkAbs(args[0]))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	return s.serveProxy(args[0], listener)
+}
+
 func (s *session) startProxy(name string) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	s.ts.Setenv(name, "http://"+listener.Addr().String())
+	return s.serveProxy(name, listener)
+}
+
+func (s *session) serveProxy(name string, listener net.Listener) error {
 	p := &faultyProxy{listener: listener, target: func() string { return s.vault.address }, ended: make(chan struct{})}
 	p.server = &http.Server{Handler: p}
 	go func() {
@@ -105,7 +159,6 @@ func (s *session) startProxy(name string) error {
 		s.proxies = map[string]*faultyProxy{}
 	}
 	s.proxies[name] = p
-	s.ts.Setenv(name, "http://"+listener.Addr().String())
 	return nil
 }
 

@@ -363,7 +363,7 @@ func each(n int, f func(i int)) {
 }
 
 // Attempt calls f until it answers with anything but ErrUnavailable, or ctx ends; once where retry is false.
-// Backoff is exponential from 100 ms to 2 s with full jitter.
+// Backoff is exponential from 100 ms to 2 s with full jitter, or what the server asks for.
 func Attempt[T any](ctx context.Context, retry bool, f func() (T, error)) (T, error) {
 	var before error // why the last try failed: the end of ctx itself says nothing
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -375,7 +375,7 @@ func Attempt[T any](ctx context.Context, retry bool, f func() (T, error)) (T, er
 		if err == nil || !retry || !errors.Is(err, ErrUnavailable) {
 			return answer, err
 		}
-		timer := time.NewTimer(time.Duration(rand.Int64N(int64(wait))) + wait/10)
+		timer := time.NewTimer(max(time.Duration(rand.Int64N(int64(wait)))+wait/10, Wait(err)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

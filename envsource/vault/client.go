@@ -129,6 +129,7 @@ func NewClient(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the address of Vault is not usable (want https://HOST:PORT): %w", bare(err))
 	}
+	conf.HttpClient.Transport = attentive{transport} // now: for a Unix socket NewClient has changed the transport itself
 	client.SetToken("")
 	client.ClearNamespace()
 	if c.Namespace != "" {
@@ -163,6 +164,9 @@ func bare(err error) error {
 // names the thing that was asked for.
 func (c *Client) classify(what string, err error) error {
 	var r *api.ResponseError
+	if b, ok := errors.AsType[busy](err); ok {
+		return envsource.Later(envsource.Mark(fmt.Errorf("%s: Vault at %s answers %d", what, c.address, b.status), envsource.ErrUnavailable), b.wait)
+	}
 	if !errors.As(err, &r) {
 		return envsource.Mark(fmt.Errorf("no answer from Vault at %s: %w", c.address, bare(err)), envsource.ErrUnavailable)
 	}

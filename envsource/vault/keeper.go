@@ -176,6 +176,11 @@ func (k *Keeper) ask(request func() func()) {
 	}()
 }
 
+// within bounds a request about what has so much time left, so that there is time for another one where nobody answers.
+func within(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, max(time.Second, min(left/3, requestTimeout)))
+}
+
 // mine is a time of Go's clock in the keeper's, and theirs the other way round: who is told of a time has Go's.
 func (k *Keeper) mine(t time.Time) time.Time { return k.clock.Now().Add(-time.Since(t)) }
 
@@ -370,8 +375,11 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	switch it.next {
 	case renew:
 		it.busy = true
+		expires := it.expires
 		k.ask(func() func() {
 			asked := k.clock.Now() // not before its turn has come
+			ctx, cancel := within(ctx, expires.Sub(asked))
+			defer cancel()
 			g, err := k.server.Renew(ctx, h.Read.Namespace, h.LeaseID, it.want)
 			return func() { k.renewed(it, asked, g, err, p) }
 		})
@@ -383,6 +391,8 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 		}
 		it.busy = true
 		k.ask(func() func() {
+			ctx, cancel := within(ctx, 3*p.Poll)
+			defer cancel()
 			version, err := k.server.Version(ctx, h.Read)
 			return func() { k.versioned(it, version, err, p) }
 		})

@@ -29,7 +29,8 @@ type fakeServer struct {
 	kept     []string // tokens renewed by their own right
 	renewals int
 	current  string
-	strange  int // so many requests about the token are answered as if it were not known
+	hang     bool // renewals are not answered
+	strange  int  // so many requests about the token are answered as if it were not known
 }
 
 type fakeLease struct {
@@ -60,10 +61,16 @@ func (f *fakeServer) issue(id string, ttl, most time.Duration) envsource.Holding
 	}
 }
 
-func (f *fakeServer) Renew(_ context.Context, _, id string, _ time.Duration) (Grant, error) {
+func (f *fakeServer) Renew(ctx context.Context, _, id string, _ time.Duration) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.renewals++
+	if f.hang {
+		f.mu.Unlock()
+		<-ctx.Done()
+		f.mu.Lock()
+		return Grant{}, envsource.Mark(ctx.Err(), envsource.ErrUnavailable)
+	}
 	if f.err != nil {
 		return Grant{}, f.err
 	}
@@ -595,5 +602,18 @@ func TestWhatIsLetGo(t *testing.T) {
 		if got := tt.old.letGo(tt.next); got != tt.want {
 			t.Errorf("%s, then %s: lets go of %q, want %q", tt.old.ID, tt.next.ID, got, tt.want)
 		}
+	}
+}
+
+// A request that nobody answers leaves time for the next one.
+func TestARequestThatHangsLeavesTimeForAnother(t *testing.T) {
+	for _, ttl := range []time.Duration{15 * time.Second, time.Minute, time.Hour} {
+		keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+			f.hang = true
+			k.Hold(1, []envsource.Holding{f.issue("a", ttl, 1000*time.Hour)})
+			time.Sleep(ttl * 3 / 4) // the first renewal is under way
+			f.set(func() { f.hang = false })
+			quiet(t, k, 3*ttl)
+		})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/vwrap/vwrap/envsource"
 )
 
 // parentState is the keeping of the token that vwrap's own hangs on (vault.token_ttl). It is only kept alive: when it
@@ -44,7 +46,7 @@ func (k *Keeper) parentKept(asked time.Time, g Grant, err error) {
 	case err != nil:
 		k.heard(err)
 		p.failures++
-		p.wake = k.clock.Now().Add(backoff(p.failures, 0, k.roll))
+		p.wake = k.clock.Now().Add(max(backoff(p.failures, 0, k.roll), envsource.Wait(err)))
 	default:
 		p.failures = 0
 		p.wake = asked.Add(max(spread(time.Duration(float64(g.TTL)*k.opts.Policy.RenewAt), 0.1, k.roll), minLife))

@@ -111,7 +111,8 @@ func (s state) failed(err error, now time.Time, p Policy, roll dice) state {
 		return s
 	}
 	s.failures++
-	wait := backoff(s.failures, s.expires.Sub(now), roll)
+	left := s.expires.Sub(now)
+	wait := max(backoff(s.failures, left, roll), min(envsource.Wait(err), left/2))
 	s.next, s.wake = renew, now.Add(wait)
 	if errors.Is(err, envsource.ErrUnavailable) {
 		if !s.expires.IsZero() && !s.wake.Before(s.expires) {
@@ -143,7 +144,7 @@ func (s state) looked(now time.Time, err error, p Policy, roll dice) state {
 		return s
 	}
 	s.failures++
-	s.wake = now.Add(max(spread(p.Poll, 0.1, roll), backoff(s.failures, 0, roll)))
+	s.wake = now.Add(max(spread(p.Poll, 0.1, roll), backoff(s.failures, 0, roll), envsource.Wait(err)))
 	return s
 }
 

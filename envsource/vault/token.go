@@ -64,7 +64,7 @@ func (k *Keeper) tokenLooked(asked time.Time, g Grant, err error) {
 	default:
 		k.heard(err)
 		t.failures++
-		t.next, t.wake = poll, k.clock.Now().Add(backoff(t.failures, 0, k.roll))
+		t.next, t.wake = poll, k.clock.Now().Add(max(backoff(t.failures, 0, k.roll), envsource.Wait(err)))
 	}
 }
 
@@ -81,8 +81,11 @@ func (k *Keeper) doToken(ctx context.Context) {
 	switch t.next {
 	case renew:
 		t.busy = true
+		want, expires := t.want, t.expires
 		k.ask(func() func() {
-			g, err := k.server.RenewToken(ctx, t.want)
+			ctx, cancel := within(ctx, expires.Sub(asked))
+			defer cancel()
+			g, err := k.server.RenewToken(ctx, want)
 			return func() { k.tokenRenewed(asked, g, err) }
 		})
 	case poll:
@@ -141,7 +144,7 @@ func (k *Keeper) loggedIn(token Token, err error) {
 			k.once("login", "cannot log in again: %v", err)
 		}
 		t.failures++
-		t.next, t.wake = replace, k.clock.Now().Add(backoff(t.failures, 0, k.roll))
+		t.next, t.wake = replace, k.clock.Now().Add(max(backoff(t.failures, 0, k.roll), envsource.Wait(err)))
 		return
 	}
 	k.heard(nil)

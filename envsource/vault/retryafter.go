@@ -1,0 +1,48 @@
+package vault
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// mostWait is the most that a server is believed about when to ask again.
+const mostWait = 10 * time.Minute
+
+// busy is an answer whose header says when to ask again. The API client has no place for that header in its errors; so
+// it is told that there was no answer, and classify tells it from that.
+type busy struct {
+	status int
+	wait   time.Duration
+}
+
+func (b busy) Error() string { return "Vault answers " + strconv.Itoa(b.status) }
+
+// attentive is a transport that looks at Retry-After (RFC 9110, section 10.2.3), which a rate limit quota of Vault's, and
+// proxies, answer 429 and 503 with.
+type attentive struct{ http.RoundTripper }
+
+func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := a.RoundTripper.RoundTrip(r)
+	if err != nil || answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
+		return answer, err
+	}
+	wait := retryAfter(answer.Header.Get("Retry-After"), time.Now())
+	if wait <= 0 {
+		return answer, nil
+	}
+	_ = answer.Body.Close()
+	return nil, busy{answer.StatusCode, wait}
+}
+
+// retryAfter reads the header: seconds or a time. 0 is neither.
+func retryAfter(text string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(text); err == nil {
+		return min(seconds(n), mostWait)
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return max(0, min(at.Sub(now), mostWait))
+}

@@ -1,0 +1,59 @@
+package vault
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/vwrap/vwrap/envsource"
+)
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "soon": 0, "-5": 0, "0": 0, "7": 7 * time.Second, "999999999999": mostWait, "99999999999999999999": 0,
+		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute, "Fri, 02 Jan 2026 03:04:00 GMT": 0, "Fri, 02 Jan 2099 03:04:00 GMT": mostWait,
+	} {
+		if got := retryAfter(text, now); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
+// A server that says when to ask again is unavailable until then; one that says nothing is so as long as anybody likes.
+func TestABusyServerIsUnavailable(t *testing.T) {
+	for header, want := range map[string]time.Duration{"": 0, "30": 30 * time.Second} {
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if header != "" {
+					w.Header().Set("Retry-After", header)
+				}
+				w.WriteHeader(status)
+			}))
+			c, err := NewClient(Config{Address: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Renew(t.Context(), "", "lease", time.Minute)
+			if !errors.Is(err, envsource.ErrUnavailable) || envsource.Wait(err) != want {
+				t.Errorf("%d with %q: %v, wait %s, want %s", status, header, err, envsource.Wait(err), want)
+			}
+			server.Close()
+		}
+	}
+}
+
+// What is granted is not let go while the server asks to be left alone, and it is asked once more before the end.
+func TestARenewalWaitsAsTheServerAsks(t *testing.T) {
+	asked := time.Now()
+	p := Policy{RenewAt: 0.67, Lead: time.Second}
+	err := envsource.Later(envsource.Mark(errors.New("busy"), envsource.ErrUnavailable), 5*time.Minute)
+	for left, want := range map[time.Duration]time.Duration{time.Hour: 5 * time.Minute, 4 * time.Minute: 2 * time.Minute} {
+		s := state{born: asked, expires: asked.Add(left), want: left}.failed(err, asked, p, func() float64 { return 0.5 })
+		if s.next != renew || s.wake.Sub(asked) != want {
+			t.Errorf("%s left: %v after %s, want %s", left, s.next, s.wake.Sub(asked), want)
+		}
+	}
+}
