@@ -3,6 +3,7 @@ module github.com/vwrap/vwrap
 go 1.26.0
 
 require (
+	github.com/fsnotify/fsnotify v1.10.1
 	github.com/hashicorp/vault/api v1.23.0
 	github.com/joho/godotenv v1.5.1
 	github.com/urfave/cli/v2 v2.27.7

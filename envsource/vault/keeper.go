@@ -20,7 +20,7 @@ type server interface {
 	Renew(ctx context.Context, ns, id string, increment time.Duration) (Grant, error)
 	Revoke(ctx context.Context, ns, id string) error
 	Version(ctx context.Context, r envsource.Read) (string, error)
-	LookupToken(ctx context.Context) (Grant, error)
+	LookupToken(ctx context.Context, token string) (Grant, error)
 	RenewToken(ctx context.Context, increment time.Duration) (Grant, error)
 	RevokeToken(ctx context.Context, token string) error
 	KeepToken(ctx context.Context, token string) (Grant, error)

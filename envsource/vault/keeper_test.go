@@ -108,7 +108,7 @@ func (f *fakeServer) Version(_ context.Context, r envsource.Read) (string, error
 	return v, nil
 }
 
-func (f *fakeServer) LookupToken(context.Context) (Grant, error) {
+func (f *fakeServer) LookupToken(context.Context, string) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.strange > 0 {
@@ -615,5 +615,42 @@ func TestARequestThatHangsLeavesTimeForAnother(t *testing.T) {
 			f.set(func() { f.hang = false })
 			quiet(t, k, 3*ttl)
 		})
+	}
+}
+
+// A new token of the user's is used at once. What hangs on the old one lives until that ends, and is replaced before.
+func TestANewTokenOfTheUsers(t *testing.T) {
+	log := keeping(t, Token{ID: "old"}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+		began := time.Now()
+		f.token = fakeLease{ttl: time.Hour, max: 24 * time.Hour, start: began, end: began.Add(time.Hour)}
+		k.Hold(1, []envsource.Holding{f.issue("a", 10*time.Minute, 240*time.Hour)})
+		time.Sleep(time.Minute)
+		f.set(func() { f.strange = 1 })
+		k.Offer(Token{ID: "mistyped"})
+		synctest.Wait()
+		if id, _ := k.Token(); id != "old" {
+			t.Errorf("uses %q, which is not valid", id)
+		}
+		k.Offer(Token{ID: "new"})
+		synctest.Wait()
+		if id, epoch := k.Token(); id != "new" || epoch != 1 || f.current != "new" {
+			t.Errorf("uses %q in epoch %d", id, epoch)
+		}
+		n := notice(t, k, time.Hour)
+		if age := time.Since(began); n.Key != "db" || n.Expired || age < 30*time.Minute || age > time.Hour-2*time.Second {
+			t.Errorf("replaced after %s, while the old token ends after 1h: %+v", age, n)
+		}
+		h := f.issue("b", 10*time.Minute, 240*time.Hour)
+		_, h.Epoch = k.Token()
+		k.Hold(1, []envsource.Holding{h})
+		quiet(t, k, 3*time.Hour)
+		f.set(func() {
+			if len(f.tokens) != 0 {
+				t.Errorf("revoked %v: they are the user's", f.tokens)
+			}
+		})
+	})
+	if !strings.Contains(log.String(), "the new token is not valid") {
+		t.Errorf("it says %s", log)
 	}
 }

@@ -58,9 +58,9 @@ func (c *Client) KeepToken(ctx context.Context, token string) (Grant, error) {
 	return Grant{seconds(answer.Auth.LeaseDuration), answer.Auth.Renewable}, nil
 }
 
-// LookupToken asks what is left of the token. Its error wraps ErrToken where the server does not know it.
-func (c *Client) LookupToken(ctx context.Context) (Grant, error) {
-	answer, err := c.api.Auth().Token().LookupSelfWithContext(ctx)
+// LookupToken asks what is left of token, by its own right. Its error wraps ErrToken where the server does not know it.
+func (c *Client) LookupToken(ctx context.Context, token string) (Grant, error) {
+	answer, err := c.as(token).Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
 		return Grant{}, c.tokenError(err)
 	}

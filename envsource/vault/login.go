@@ -140,16 +140,10 @@ func (c *Client) loginError(mount, what string, err error) error {
 
 // ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, VAULT_TOKEN_FILE, ~/.vault-token.
 func (a Auth) ownToken(getenv func(string) string) (Token, error) {
-	if id := strings.TrimSpace(Environ(getenv, "TOKEN")); id != "" {
-		return Token{ID: id}, checkCredential("VAULT_TOKEN", id)
-	}
-	file := Environ(getenv, "TOKEN_FILE")
+	file, named := a.tokenFile(getenv)
 	if file == "" {
-		file = a.TokenFile
-	}
-	named := file != ""
-	if !named {
-		file = filepath.Join(getenv("HOME"), ".vault-token")
+		id := strings.TrimSpace(Environ(getenv, "TOKEN"))
+		return Token{ID: id}, checkCredential("VAULT_TOKEN", id)
 	}
 	id, err := credentialFile(file)
 	if errors.Is(err, os.ErrNotExist) && !named {
@@ -160,6 +154,26 @@ func (a Auth) ownToken(getenv func(string) string) (Token, error) {
 		return Token{}, fmt.Errorf("read the token: %w", err)
 	}
 	return Token{ID: id}, err
+}
+
+// tokenFile is the file that the user's token is in, and whether anybody named it; "" where it is in VAULT_TOKEN.
+func (a Auth) tokenFile(getenv func(string) string) (file string, named bool) {
+	if strings.TrimSpace(Environ(getenv, "TOKEN")) != "" {
+		return "", false
+	}
+	if file = cmp.Or(Environ(getenv, "TOKEN_FILE"), a.TokenFile); file != "" {
+		return file, true
+	}
+	return filepath.Join(getenv("HOME"), ".vault-token"), false
+}
+
+// Watched is the file that the token is read from, and may be replaced in; "" where it does not come from one.
+func (a Auth) Watched(getenv func(string) string) string {
+	if a.Method != "" && a.Method != "token" {
+		return ""
+	}
+	file, _ := a.tokenFile(getenv)
+	return file
 }
 
 // credentialFile reads a token or a secret_id from a file.

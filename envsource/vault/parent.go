@@ -26,14 +26,10 @@ func (k *Keeper) watchParent() {
 // keepParent renews it, which also tells what it is granted: nothing else is known of a user's.
 func (k *Keeper) keepParent(ctx context.Context) {
 	k.token.parent.busy = true
-	epoch, id, asked := k.token.epoch, k.token.Parent.ID, k.clock.Now()
-	k.ask(func() func() {
+	id, asked := k.token.Parent.ID, k.clock.Now()
+	k.askOfToken(func() func() {
 		g, err := k.server.KeepToken(ctx, id)
-		return func() {
-			if epoch == k.token.epoch { // else it is another's by now
-				k.parentKept(asked, g, err)
-			}
-		}
+		return func() { k.parentKept(asked, g, err) }
 	})
 }
 

@@ -40,7 +40,7 @@ func NewSource(c Config, token string) (*Source, error) {
 // policy allows, tells them apart.
 func (s *Source) tokenDead(ctx context.Context) error {
 	s.asked.Do(func() {
-		if _, err := s.client.LookupToken(ctx); errors.Is(err, ErrToken) {
+		if _, err := s.client.LookupToken(ctx, s.client.api.Token()); errors.Is(err, ErrToken) {
 			s.dead = err
 		}
 	})

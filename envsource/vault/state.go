@@ -34,6 +34,7 @@ type state struct {
 	born     time.Time // when the first grant was asked for
 	want     time.Duration
 	expires  time.Time // the end of the last grant; zero is never
+	ceiling  time.Time // it ends then, whatever is granted; zero is never
 	failures int       // of requests, in a row
 	told     bool      // the wrapper knows that it must be replaced
 }
@@ -70,11 +71,28 @@ func begin(h envsource.Holding, asked time.Time, p Policy, roll dice) state {
 func (s state) granted(asked time.Time, g Grant, p Policy, roll dice) state {
 	s.failures, s.told = 0, false
 	s.expires = asked.Add(g.TTL)
-	if g.Renewable && g.TTL >= s.want {
+	capped := !s.ceiling.IsZero() && s.expires.After(s.ceiling)
+	if capped {
+		s.expires = s.ceiling
+	}
+	if g.Renewable && g.TTL >= s.want && !capped {
 		s.next, s.wake = renew, asked.Add(spread(time.Duration(float64(g.TTL)*p.RenewAt), 0.1, roll))
 		return s
 	}
 	s.next, s.wake = replace, s.replaceAt(p, roll)
+	return s
+}
+
+// ending is the state of what is known to end at the time end.
+func (s state) ending(end time.Time, p Policy, roll dice) state {
+	s.ceiling = end
+	if !s.expires.IsZero() && s.expires.Before(end) {
+		return s // it is renewed until then
+	}
+	s.expires = end
+	if !s.told {
+		s.next, s.wake = replace, s.replaceAt(p, roll)
+	}
 	return s
 }
 

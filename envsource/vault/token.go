@@ -30,9 +30,23 @@ func (k *Keeper) watchToken(ctx context.Context) {
 	}
 	t.busy = true
 	asked := k.clock.Now()
-	k.ask(func() func() {
-		g, err := k.server.LookupToken(ctx)
+	id := t.ID
+	k.askOfToken(func() func() {
+		g, err := k.server.LookupToken(ctx, id)
 		return func() { k.tokenLooked(asked, g, err) }
+	})
+}
+
+// askOfToken is ask for a question about the token; the answer is nothing where there is another one by then.
+func (k *Keeper) askOfToken(request func() func()) {
+	epoch := k.token.epoch
+	k.ask(func() func() {
+		answer := request()
+		return func() {
+			if epoch == k.token.epoch {
+				answer()
+			}
+		}
 	})
 }
 
@@ -82,7 +96,7 @@ func (k *Keeper) doToken(ctx context.Context) {
 	case renew:
 		t.busy = true
 		want, expires := t.want, t.expires
-		k.ask(func() func() {
+		k.askOfToken(func() func() {
 			ctx, cancel := within(ctx, expires.Sub(asked))
 			defer cancel()
 			g, err := k.server.RenewToken(ctx, want)
@@ -90,8 +104,9 @@ func (k *Keeper) doToken(ctx context.Context) {
 		})
 	case poll:
 		t.busy = true
-		k.ask(func() func() {
-			g, err := k.server.LookupToken(ctx)
+		id := t.ID
+		k.askOfToken(func() func() {
+			g, err := k.server.LookupToken(ctx, id)
 			return func() { k.tokenLooked(asked, g, err) }
 		})
 	case replace:
@@ -150,17 +165,28 @@ func (k *Keeper) loggedIn(token Token, err error) {
 	k.heard(nil)
 	delete(k.warned, "login")
 	k.opts.Log.Info("logged in again, as the token comes to its end")
-	t.old[t.epoch] = t.letGo(token)
-	*t = tokenState{Token: token, epoch: t.epoch + 1, old: t.old, policy: t.policy}
-	t.take(Grant{token.TTL, token.Renewable}, k.mine(token.Asked), k.roll)
-	k.server.SetToken(token.ID)
-	k.watchParent()
+	k.adoptToken(token, Grant{token.TTL, token.Renewable}, k.mine(token.Asked))
 	for _, it := range k.items {
-		if it.held.LeaseID != "" && it.held.Epoch < t.epoch && !it.told {
+		if k.hangsOnOld(it) && !it.told {
 			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: k.theirs(it.expires)})
 		}
 	}
 	k.letGoOldTokens()
+}
+
+// adoptToken has everything done with token from now on.
+func (k *Keeper) adoptToken(token Token, g Grant, asked time.Time) {
+	t := &k.token
+	t.old[t.epoch] = t.letGo(token)
+	*t = tokenState{Token: token, epoch: t.epoch + 1, old: t.old, policy: t.policy}
+	t.take(g, asked, k.roll)
+	k.server.SetToken(token.ID)
+	k.watchParent()
+}
+
+// hangsOnOld reports whether it has a lease of an earlier token.
+func (k *Keeper) hangsOnOld(it *item) bool {
+	return it.held.LeaseID != "" && it.held.Epoch < k.token.epoch
 }
 
 // letGoOldTokens revokes the tokens that no kept lease hangs on any more.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -21,6 +23,7 @@ import (
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/watch"
 	"github.com/vwrap/vwrap/signals"
 	"github.com/vwrap/vwrap/wrap"
 )
@@ -70,6 +73,7 @@ type session struct {
 	alone   bool  // signals go to the command alone
 	fds     []int // the user's, that the command gets
 	log     *slog.Logger
+	parent  atomic.Pointer[vault.Token] // of the token that vwrap works under (vault.token_ttl)
 }
 
 func newSession(c *cli.Context, conf config.Config, argv []string) (*session, error) {
@@ -297,8 +301,9 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + fetchTime + r.StopGrace},
 		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Clock: vault.SystemClock(), Log: s.log,
 	}
+	s.parent.Store(token.Parent)
 	if s.auth.CanLogin() || token.Parent != nil {
-		o.Login = func(ctx context.Context) (vault.Token, error) { return s.loginAgain(ctx, client, token.Parent) }
+		o.Login = func(ctx context.Context) (vault.Token, error) { return s.loginAgain(ctx, client) }
 	}
 	return vault.NewKeeper(client, token, o)
 }
@@ -314,9 +319,9 @@ func (s *session) childTTL() time.Duration {
 
 // loginAgain gets a token in place of one that has come to its end: below a new one where vwrap can log in, else below
 // the user's parent.
-func (s *session) loginAgain(ctx context.Context, client *vault.Client, parent *vault.Token) (vault.Token, error) {
+func (s *session) loginAgain(ctx context.Context, client *vault.Client) (vault.Token, error) {
 	if !s.auth.CanLogin() {
-		return s.child(ctx, client, *parent, false)
+		return s.child(ctx, client, *s.parent.Load(), false)
 	}
 	token, err := s.auth.Login(ctx, client, os.Getenv)
 	if err != nil || s.childTTL() == 0 {
@@ -355,16 +360,59 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	keeper := s.keeper(client, token)
 	l.Token = keeper.Token
 	ctx, stop := context.WithCancel(context.Background())
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		keeper.Run(ctx)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { keeper.Run(ctx) })
+	if file := s.auth.Watched(os.Getenv); file != "" {
+		beside.Go(func() { s.followToken(ctx, file, token, client, keeper) })
+	}
 	status, err := wrap.Run(ctx, launcher{l, false}, keeper, inbox.C, s.policy)
 	stop()
-	<-kept
+	beside.Wait()
 	s.letGo(keeper.Close)
 	return status, err
+}
+
+// followToken has the keeper use what the user puts into the token's file (vault login does) in place of token, until
+// ctx ends.
+func (s *session) followToken(ctx context.Context, path string, token vault.Token, client *vault.Client, keeper *vault.Keeper) {
+	file, err := watch.New(path)
+	if err != nil {
+		s.log.Debug(err.Error())
+		return
+	}
+	defer file.Close()
+	known := token.ID
+	if token.Parent != nil {
+		known = token.Parent.ID
+	}
+	for { // it may have changed before it was watched
+		token, err := s.auth.Login(ctx, client, os.Getenv)
+		switch {
+		case err != nil:
+			s.log.Debug(err.Error()) // it is being written, or was taken away
+		case token.ID != known:
+			known = token.ID
+			s.offer(ctx, token, client, keeper)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-file.Changes():
+		}
+	}
+}
+
+// offer gives the keeper a token of the user's, or a child of it.
+func (s *session) offer(ctx context.Context, token vault.Token, client *vault.Client, keeper *vault.Keeper) {
+	if s.childTTL() > 0 {
+		var err error
+		if token, err = s.child(ctx, client, token, true); err != nil {
+			s.log.Warn(err.Error())
+			return
+		}
+		s.parent.Store(token.Parent)
+	}
+	keeper.Offer(token)
 }
 
 // letGo gives f the time that vwrap takes at its end to revoke what it holds.
