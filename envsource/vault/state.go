@@ -172,7 +172,7 @@ func spread(d time.Duration, part float64, roll dice) time.Duration {
 }
 
 // backoff is how long to wait after the n-th failure in a row: exponential from 1 s to 60 s with full jitter,
-// within what is left (0 or less: no bound), and never under 100 ms.
+// within what is left (0 or less: no bound), and never under half a second.
 func backoff(n int, left time.Duration, roll dice) time.Duration {
 	most := time.Minute
 	if n < 7 {
@@ -181,5 +181,5 @@ func backoff(n int, left time.Duration, roll dice) time.Duration {
 	if left > 0 {
 		most = min(most, left/3)
 	}
-	return max(time.Duration(float64(most)*roll()), 100*time.Millisecond)
+	return max(time.Duration(float64(most)*roll()), 500*time.Millisecond)
 }
