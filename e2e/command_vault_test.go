@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -70,6 +71,7 @@ var vaultVerbs = map[string]struct {
 	"token create":       {0, tokenCreate},
 	"token lookup":       {1, tokenLookup},
 	"token revoke":       {1, tokenRevoke},
+	"token revoke-role":  {1, tokenRevokeRole},
 	"write":              {1, writePath},
 }
 
@@ -285,6 +287,34 @@ func tokenLookup(c vaultCall) (answer, error) {
 
 func tokenRevoke(c vaultCall) (answer, error) {
 	return c.do(http.MethodPost, "auth/token/revoke", map[string]any{"token": c.args[0]})
+}
+
+// tokenRevokeRole is no command of the real client: it revokes every token that has a policy of this name.
+func tokenRevokeRole(c vaultCall) (answer, error) {
+	all, err := c.do("LIST", "auth/token/accessors", nil)
+	if err != nil {
+		return answer{}, err
+	}
+	keys, _ := all.Data["keys"].([]any)
+	revoked := 0
+	for _, accessor := range keys {
+		about, err := c.do(http.MethodPost, "auth/token/lookup-accessor", map[string]any{"accessor": accessor})
+		if err != nil {
+			continue // it has ended since
+		}
+		policies, _ := about.Data["policies"].([]any)
+		if !slices.Contains(policies, any(c.args[0])) {
+			continue
+		}
+		if _, err := c.do(http.MethodPost, "auth/token/revoke-accessor", map[string]any{"accessor": accessor}); err != nil {
+			return answer{}, err
+		}
+		revoked++
+	}
+	if revoked == 0 {
+		return answer{}, fmt.Errorf("no token has the policy %s", c.args[0])
+	}
+	return answer{}, nil
 }
 
 // leases lists the lease IDs right below a path.

@@ -102,10 +102,10 @@ func (r *replica) issue() (envsource.Holding, bool) {
 		r.ended(end)
 	}
 	r.lease = fakeLease{ttl: r.ttl, max: r.most, start: time.Now(), end: time.Now().Add(r.ttl)}
-	r.fleet.mu.Lock()
+	r.mu.Lock()
 	r.issued++
 	id := fmt.Sprint(r.issued)
-	r.fleet.mu.Unlock()
+	r.mu.Unlock()
 	return envsource.Holding{Key: "db", Kind: envsource.KindLeased, LeaseID: id, TTL: r.ttl, Renewable: true, Asked: time.Now()}, true
 }
 
