@@ -164,6 +164,10 @@ func bare(err error) error {
 // names the thing that was asked for.
 func (c *Client) classify(what string, err error) error {
 	var r *api.ResponseError
+	if errors.Is(err, redirected{}) {
+		return envsource.Mark(fmt.Errorf("Vault at %s redirects elsewhere: a token is not sent after it: set the address of the active node",
+			c.address), envsource.ErrUnavailable)
+	}
 	if b, ok := errors.AsType[busy](err); ok {
 		return envsource.Later(envsource.Mark(fmt.Errorf("%s: Vault at %s answers %d", what, c.address, b.status), envsource.ErrUnavailable), b.wait)
 	}
@@ -178,9 +182,6 @@ func (c *Client) classify(what string, err error) error {
 		err = envsource.Mark(fmt.Errorf("nothing at %s%s", what, brief(said)), envsource.ErrMissing)
 	case r.StatusCode == http.StatusForbidden:
 		err = envsource.Mark(fmt.Errorf("%s: permission denied", what), envsource.ErrDenied)
-	case r.StatusCode >= 300 && r.StatusCode < 400:
-		err = envsource.Mark(fmt.Errorf("Vault at %s redirects elsewhere: a token is not sent after it: set the address of the active node",
-			c.address), envsource.ErrUnavailable)
 	case r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusPreconditionFailed, r.StatusCode >= 500:
 		err = envsource.Mark(fmt.Errorf("%s: Vault at %s answers %d%s", what, c.address, r.StatusCode, brief(said)),
 			envsource.ErrUnavailable)

@@ -112,6 +112,9 @@ func (c *Client) Renew(ctx context.Context, ns, id string, increment time.Durati
 		}
 		return Grant{}, c.classify("renew the lease", err)
 	}
+	if answer == nil {
+		return Grant{}, errors.New("renew the lease: the answer has no lease")
+	}
 	return Grant{seconds(answer.LeaseDuration), answer.Renewable}, nil
 }
 

@@ -25,7 +25,7 @@ func (c *Client) unwrapError(what string, err error) error {
 	answered := errors.As(err, &r)
 	_, isBusy := errors.AsType[busy](err)
 	switch {
-	case isBusy, answered && (r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable), !answered && unsent(err):
+	case isBusy, errors.Is(err, redirected{}), answered && (r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusServiceUnavailable), !answered && unsent(err):
 		return c.classify(what, err)
 	case answered && r.StatusCode < http.StatusInternalServerError:
 		return fmt.Errorf("%s cannot be unwrapped: it was used already, or is too old: if nobody of yours used it, somebody else did", what)

@@ -9,8 +9,14 @@ import (
 // mostWait is the most that a server is believed about when to ask again.
 const mostWait = 10 * time.Minute
 
-// busy is an answer whose header says when to ask again. The API client has no place for that header in its errors; so
-// it is told that there was no answer, and classify tells it from that.
+// What the API client has no place for in its errors comes back as an error of the transport, which classify knows.
+
+// redirected is an answer that sends elsewhere. The API client takes it for an empty answer where it must not follow.
+type redirected struct{}
+
+func (redirected) Error() string { return "Vault redirects elsewhere" }
+
+// busy is an answer whose header says when to ask again.
 type busy struct {
 	status int
 	wait   time.Duration
@@ -18,12 +24,16 @@ type busy struct {
 
 func (b busy) Error() string { return "Vault answers " + strconv.Itoa(b.status) }
 
-// attentive is a transport that looks at Retry-After (RFC 9110, section 10.2.3), which a rate limit quota of Vault's, and
+// attentive is a transport that finds these. It looks at Retry-After (RFC 9110, section 10.2.3), which a rate limit quota of Vault's, and
 // proxies, answer 429 and 503 with.
 type attentive struct{ http.RoundTripper }
 
 func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := a.RoundTripper.RoundTrip(r)
+	if err == nil && answer.StatusCode >= 300 && answer.StatusCode < 400 {
+		_ = answer.Body.Close()
+		return nil, redirected{}
+	}
 	if err != nil || answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
 		return answer, err
 	}
