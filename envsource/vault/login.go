@@ -34,6 +34,8 @@ type Auth struct {
 	Username        string // userpass, ldap; "" is VAULT_USERNAME
 	PasswordFile    string // userpass, ldap; "" is VAULT_PASSWORD
 
+	Helper func(context.Context) (string, error) // token: what HelperCommand says, where nobody names a file; may be nil
+
 	spent string // the wrapping token that was unwrapped last
 }
 
@@ -75,7 +77,7 @@ func (t Token) revocable() string {
 // The user's own is not looked up here. Errors wrap ErrNoCredential, ErrToken or envsource's kinds.
 func (a *Auth) Login(ctx context.Context, c *Client, getenv func(string) string) (Token, error) {
 	if a.Method == "" || a.Method == "token" {
-		return a.ownToken(getenv)
+		return a.ownToken(ctx, getenv)
 	}
 	p, err := a.proof(ctx, c, getenv)
 	if err != nil {
@@ -138,9 +140,16 @@ func (c *Client) loginError(mount, what string, err error) error {
 	return c.classify("log in by "+mount, err)
 }
 
-// ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, VAULT_TOKEN_FILE, ~/.vault-token.
-func (a Auth) ownToken(getenv func(string) string) (Token, error) {
+// ownToken finds the user's token where Vault's own client does: VAULT_TOKEN, the token helper, ~/.vault-token; and before
+// these two in a file that somebody names.
+func (a Auth) ownToken(ctx context.Context, getenv func(string) string) (Token, error) {
 	file, named := a.tokenFile(getenv)
+	if file != "" && !named && a.Helper != nil {
+		id, err := a.Helper(ctx)
+		if id = strings.TrimSpace(id); id != "" || err != nil {
+			return Token{ID: id}, cmp.Or(err, checkCredential("the answer of the token helper", id))
+		}
+	}
 	if file == "" {
 		id := strings.TrimSpace(Environ(getenv, "TOKEN"))
 		return Token{ID: id}, checkCredential("VAULT_TOKEN", id)

@@ -74,6 +74,8 @@ type session struct {
 	fds     []int // the user's, that the command gets
 	log     *slog.Logger
 	parent  atomic.Pointer[vault.Token] // of the token that vwrap works under (vault.token_ttl)
+	// children are vwrap's, made when the first is needed.
+	children func() *proc.Children
 }
 
 func newSession(c *cli.Context, conf config.Config, argv []string) (*session, error) {
@@ -131,7 +133,7 @@ func (s *session) locate(c *cli.Context) error {
 		Method: a.Method, Mount: a.Mount, TokenFile: a.TokenFile,
 		RoleID: a.RoleID, SecretIDFile: a.SecretIDFile, SecretIDWrapped: a.SecretIDWrapped,
 		Role: a.Role, JWTFile: a.JWTFile, JWTEnv: a.JWTEnv, Audience: a.Audience,
-		Username: a.Username, PasswordFile: a.PasswordFile,
+		Username: a.Username, PasswordFile: a.PasswordFile, Helper: s.askHelper,
 	}
 	s.orders.Vault, err = vault.Config{Address: address, Namespace: s.conf.Vault.Namespace}.WithEnviron(os.Getenv)
 	if s.orders.Vault.SkipVerify && s.plan.NeedsVault() {
@@ -200,6 +202,11 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	}
 	inbox := signals.Listen(terminal.Mode == proc.Shared)
 	defer inbox.Close()
+	children := proc.NewChildren
+	if l != nil {
+		children = func() *proc.Children { return l.Children }
+	}
+	s.children = sync.OnceValue(children)
 	token, client, status, err := s.login(inbox)
 	if err != nil || status != (proc.Status{}) {
 		return status, terminal, err
@@ -209,9 +216,8 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 		return status, terminal, err
 	}
 	if l == nil { // nothing was prepared
-		children := proc.NewChildren()
-		defer children.Close()
-		l = &courier.Launcher{Self: self(), Children: children, Preserve: s.fds}
+		defer s.children().Close()
+		l = &courier.Launcher{Self: self(), Children: s.children(), Preserve: s.fds}
 	}
 	l.Terminal = terminal
 	status, err = s.supervise(l, client, token, inbox)
@@ -413,6 +419,22 @@ func (s *session) offer(ctx context.Context, token vault.Token, client *vault.Cl
 		s.parent.Store(token.Parent)
 	}
 	keeper.Offer(token)
+}
+
+// askHelper runs the user's token helper, where there is one.
+func (s *session) askHelper(ctx context.Context) (string, error) {
+	argv, err := vault.HelperCommand()
+	if err != nil || argv == nil {
+		return "", err
+	}
+	out, status, err := s.children().Output(ctx, proc.Spec{Path: argv[0], Args: argv, Env: os.Environ(), Join: true})
+	if err != nil {
+		return "", fmt.Errorf("ask the token helper of ~/.vault: %w", err)
+	}
+	if code := status.Exit(); code != 0 {
+		return "", fmt.Errorf("the token helper of ~/.vault, %s, exits with %d", argv[0], code)
+	}
+	return string(out), nil
 }
 
 // letGo gives f the time that vwrap takes at its end to revoke what it holds.

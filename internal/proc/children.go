@@ -19,8 +19,9 @@ type Spec struct {
 	Path  string
 	Args  []string // Args[0] included
 	Env   []string
-	Files []int // descriptors
-	Join  bool  // the process group of this process, instead of one of its own
+	Files []int    // descriptors
+	Join  bool     // the process group of this process, instead of one of its own
+	Out   *os.File // stdout; nil is this process's own
 }
 
 // Children are the child processes of this process: those that it starts, and those that the kernel gives it because
@@ -97,6 +98,9 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	}
 	for _, fd := range spec.Files {
 		attr.Files = append(attr.Files, uintptr(fd))
+	}
+	if spec.Out != nil {
+		attr.Files[1] = spec.Out.Fd()
 	}
 	dieWithParent(attr.Sys)
 	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
