@@ -2,7 +2,7 @@
 GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
 
-.PHONY: build test cross lint e2e contract demo bench fleet fuzz clean
+.PHONY: build test cross lint e2e contract demo bench soak fleet fuzz clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -38,6 +38,10 @@ demo: build ## a credential is renewed, replaced, and the command restarted: in 
 
 bench: build ## prints figures; writes them into docs/performance.md
 	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md
+
+soak: build ## one fault after another for SOAK, of a seed that it prints
+	.ci/install test
+	cd e2e && VWRAP_SOAK=$(or $(SOAK),10m) VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 24h -run '^TestSoak$$' -v .
 
 fleet: ## ten thousand keepers, a day, and an outage, in half a minute
 	VWRAP_FLEET=24h $(GO) test -count=1 -run '^TestFleet$$' -v ./envsource/vault

@@ -149,17 +149,22 @@ func (s *session) startProxy(name string) error {
 }
 
 func (s *session) serveProxy(name string, listener net.Listener) error {
-	p := &faultyProxy{listener: listener, target: func() string { return s.vault.address }, ended: make(chan struct{})}
+	if s.proxies == nil {
+		s.proxies = map[string]*faultyProxy{}
+	}
+	s.proxies[name] = newProxy(listener, func() string { return s.vault.address })
+	return nil
+}
+
+// newProxy serves at listener until it is closed.
+func newProxy(listener net.Listener, target func() string) *faultyProxy {
+	p := &faultyProxy{listener: listener, target: target, ended: make(chan struct{})}
 	p.server = &http.Server{Handler: p}
 	go func() {
 		defer close(p.ended)
 		p.server.Serve(listener)
 	}()
-	if s.proxies == nil {
-		s.proxies = map[string]*faultyProxy{}
-	}
-	s.proxies[name] = p
-	return nil
+	return p
 }
 
 func (p *faultyProxy) close() {

@@ -30,10 +30,13 @@ func (c *Children) Output(ctx context.Context, spec Spec) ([]byte, Status, error
 	})
 	defer stop()
 	out, err := io.ReadAll(io.LimitReader(r, mostOutput))
+	r.Close() // who writes more is not waited for
+	<-p.Ended()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		err = fmt.Errorf("read what %s writes: %w", spec.Path, err)
 	}
-	r.Close() // who writes more is not waited for
-	<-p.Ended()
 	return out, p.Status(), err
 }
