@@ -86,9 +86,6 @@ func TestStressOrphansInRestart(t *testing.T) {
 // TestStressRestarts: two hundred restarts in a row leave nothing behind in vwrap: no zombie, no descriptor, no thread.
 // The race detector watches.
 func TestStressRestarts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes minutes")
-	}
 	binary := raceDetecting(t)
 	own := newTestTenant(t)
 	var flags []string

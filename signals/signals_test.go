@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -173,32 +171,6 @@ func TestInboxMergesStandardSignals(t *testing.T) {
 	}
 	close(i.closed)
 	<-i.done
-}
-
-// In a shared group vwrap stops with its command: what stops it has its default action.
-func TestInboxLeavesWhatStopsASharedGroup(t *testing.T) {
-	caught := func() uint64 {
-		text, err := os.ReadFile("/proc/self/status")
-		if err != nil {
-			t.Skip("there is no /proc")
-		}
-		_, rest, _ := strings.Cut(string(text), "SigCgt:\t")
-		mask, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mask
-	}
-	for _, shared := range []bool{false, true} {
-		i := Listen(shared)
-		mask := caught()
-		for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-			if is := mask&(1<<(s-1)) != 0; is == shared {
-				t.Errorf("shared %v: %v is caught: %v", shared, s, is)
-			}
-		}
-		i.Close()
-	}
 }
 
 func FuzzParse(f *testing.F) {

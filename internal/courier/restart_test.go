@@ -1,6 +1,7 @@
 package courier_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
@@ -101,18 +102,23 @@ func TestRestartsUseNothingUp(t *testing.T) {
 	l.Orders.Input.Vars = []envsource.Var{{Name: "A", Text: "vault:value#value", Level: envsource.LevelFlag, Origin: "-e"}}
 	keeper := notifier{notices: make(chan envsource.Notice), key: make(chan string, 1)}
 	put("0")
+	out := filepath.Join(dir, "out")
+	if err := unix.Mkfifo(out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fifo, err := os.OpenFile(out, os.O_RDWR, 0) // so that it never ends
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fifo.Close()
+	said := bufio.NewReader(fifo)
 	runs := func(value string) {
 		t.Helper()
-		deadline := time.Now().Add(time.Minute)
-		for {
-			text, _ := os.ReadFile(filepath.Join(dir, "out"))
-			if strings.TrimSpace(string(text)) == value {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("the command with %s does not run: %q", value, text)
-			}
-			time.Sleep(time.Millisecond)
+		if err := fifo.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := said.ReadString('\n'); err != nil || line != value+"\n" {
+			t.Fatalf("the command with %s does not run: it says %q, %v", value, line, err)
 		}
 	}
 	sigs := make(chan signals.Received)
@@ -137,8 +143,8 @@ func TestRestartsUseNothingUp(t *testing.T) {
 		restart(n)
 	}
 	after := used(t)
-	for deadline := time.Now().Add(10 * time.Second); after.goroutines > before.goroutines && time.Now().Before(deadline); after = used(t) {
-		time.Sleep(10 * time.Millisecond) // one that has just reported may not be gone yet
+	for deadline := time.Now().Add(10 * time.Second); after != before && time.Now().Before(deadline); after = used(t) {
+		runtime.Gosched() // what belongs to the last one that has reported may not be gone yet
 	}
 	if after != before {
 		t.Errorf("in use are %+v, %+v before", after, before)

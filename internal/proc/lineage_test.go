@@ -123,7 +123,8 @@ func TestInheritedChildrenAreNoKin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, _ := family(t).shell(t, "exec sleep 1000")
+	c := family(t)
+	p, _ := c.shell(t, "exec sleep 1000")
 	p.Kill()
 	<-p.Ended()
 	<-p.Drain()
@@ -131,8 +132,8 @@ func TestInheritedChildrenAreNoKin(t *testing.T) {
 		t.Error("a stranger was killed")
 	}
 	_ = unix.Kill(stranger, unix.SIGKILL)
-	for exists(stranger) { // until it is reaped, as everything is
-		time.Sleep(time.Millisecond)
+	for changed := c.changed(); exists(stranger); changed = c.changed() { // until it is reaped, as everything is
+		<-changed
 	}
 }
 
