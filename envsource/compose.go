@@ -10,6 +10,13 @@ import (
 	"strings"
 )
 
+// Compose is Resolve of a plan that needs nothing read.
+func (p Plan) Compose() (Result, error) {
+	var r Result
+	err := p.compose(&r)
+	return r, err
+}
+
 // compose lays the levels over each other and fills r.Environ from r.Carry.
 func (p Plan) compose(r *Result) error {
 	var errs []error

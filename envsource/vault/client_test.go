@@ -21,7 +21,7 @@ func calls(c *Client, ns string) map[string]func(ctx context.Context) error {
 		"sys/leases/revoke":      func(ctx context.Context) error { return c.Revoke(ctx, ns, "lease") },
 		"secret/metadata/a":      func(ctx context.Context) error { _, err := c.Version(ctx, kv); return err },
 		"auth/token/lookup-self": func(ctx context.Context) error { _, err := c.LookupToken(ctx, "hush"); return err },
-		"auth/token/renew-self":  func(ctx context.Context) error { _, err := c.KeepToken(ctx, "hush"); return err },
+		"auth/token/renew-self":  func(ctx context.Context) error { _, err := c.RenewToken(ctx, "hush", time.Minute); return err },
 		"auth/token/revoke-self": func(ctx context.Context) error { return c.RevokeToken(ctx, "hush") },
 		"auth/token/create": func(ctx context.Context) error {
 			_, err := c.Child(ctx, Token{ID: "hush"}, time.Minute)

@@ -70,7 +70,7 @@ func (r *replica) Renew(context.Context, string, string, time.Duration) (Grant, 
 	return r.lease.renew(), nil
 }
 
-func (r *replica) RenewToken(context.Context, time.Duration) (Grant, error) {
+func (r *replica) RenewToken(context.Context, string, time.Duration) (Grant, error) {
 	if err := r.ask(); err != nil {
 		return Grant{}, err
 	}
@@ -84,8 +84,6 @@ func (r *replica) Revoke(context.Context, string, string) error { return r.ask()
 func (r *replica) Version(context.Context, envsource.Read) (string, error) { return "", r.ask() }
 
 func (r *replica) LookupToken(context.Context, string) (Grant, error) { return Grant{}, r.ask() }
-
-func (r *replica) KeepToken(context.Context, string) (Grant, error) { return Grant{}, r.ask() }
 
 func (r *replica) RevokeToken(context.Context, string) error { return r.ask() }
 

@@ -21,9 +21,8 @@ type server interface {
 	Revoke(ctx context.Context, ns, id string) error
 	Version(ctx context.Context, r envsource.Read) (string, error)
 	LookupToken(ctx context.Context, token string) (Grant, error)
-	RenewToken(ctx context.Context, increment time.Duration) (Grant, error)
+	RenewToken(ctx context.Context, token string, increment time.Duration) (Grant, error)
 	RevokeToken(ctx context.Context, token string) error
-	KeepToken(ctx context.Context, token string) (Grant, error)
 	SetToken(token string)
 }
 
@@ -176,15 +175,15 @@ func (k *Keeper) ask(request func() func()) {
 	}()
 }
 
-// within bounds a request about what has so much time left, so that there is time for another one where nobody answers.
-func within(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+// bounded bounds a request about what has so much time left, so that there is time for another one where nobody answers.
+func bounded(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, max(time.Second, min(left/3, requestTimeout)))
 }
 
-// mine is a time of Go's clock in the keeper's, and theirs the other way round: who is told of a time has Go's.
-func (k *Keeper) mine(t time.Time) time.Time { return k.clock.Now().Add(-time.Since(t)) }
+// toClock is a time of Go's clock in the keeper's, and fromClock the other way round: who is told of a time has Go's.
+func (k *Keeper) toClock(t time.Time) time.Time { return k.clock.Now().Add(-time.Since(t)) }
 
-func (k *Keeper) theirs(t time.Time) time.Time {
+func (k *Keeper) fromClock(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
@@ -221,7 +220,7 @@ func (k *Keeper) adopt(id string, h envsource.Holding) {
 		return
 	}
 	p := k.policy(h)
-	k.items[id] = &item{held: h, state: begin(h, k.mine(h.Asked), p, k.roll)}
+	k.items[id] = &item{held: h, state: begin(h, k.toClock(h.Asked), p, k.roll)}
 	if (h.Kind == envsource.KindLeased || h.Kind == envsource.KindTimed) && p.tooShort(h.TTL) && !h.Renewable {
 		k.once("short "+h.Key, "%s: %s lives %s, which is too short for a rotation of up to %s: the old program may outlive its credential",
 			strings.Join(h.Variables, ", "), h.Read, h.TTL, p.Lead)
@@ -378,7 +377,7 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 		expires := it.expires
 		k.ask(func() func() {
 			asked := k.clock.Now() // not before its turn has come
-			ctx, cancel := within(ctx, expires.Sub(asked))
+			ctx, cancel := bounded(ctx, expires.Sub(asked))
 			defer cancel()
 			g, err := k.server.Renew(ctx, h.Read.Namespace, h.LeaseID, it.want)
 			return func() { k.renewed(it, asked, g, err, p) }
@@ -386,12 +385,12 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	case poll:
 		if it.lapsed(k.clock.Now()) {
 			k.outbox = append(k.outbox, envsource.Notice{
-				Key: h.Key, Reason: "its version is past its deletion_time", Confirm: true, Expired: true, By: k.theirs(it.expires),
+				Key: h.Key, Reason: "its version is past its deletion_time", Confirm: true, Expired: true, By: k.fromClock(it.expires),
 			})
 		}
 		it.busy = true
 		k.ask(func() func() {
-			ctx, cancel := within(ctx, 3*p.Poll)
+			ctx, cancel := bounded(ctx, 3*p.Poll)
 			defer cancel()
 			version, err := k.server.Version(ctx, h.Read)
 			return func() { k.versioned(it, version, err, p) }
@@ -399,9 +398,9 @@ func (k *Keeper) do(ctx context.Context, it *item) {
 	case check:
 		k.announce(it, envsource.Notice{Reason: "time to look", Confirm: true, Probe: true})
 	case replace:
-		k.announce(it, envsource.Notice{Reason: it.reason(), By: k.theirs(it.expires), Expired: !it.expires.IsZero() && !it.expires.After(k.clock.Now())})
+		k.announce(it, envsource.Notice{Reason: it.reason(), By: k.fromClock(it.expires), Expired: !it.expires.IsZero() && !it.expires.After(k.clock.Now())})
 	case expire:
-		k.announce(it, envsource.Notice{Reason: "it has ended", By: k.theirs(it.expires), Expired: true})
+		k.announce(it, envsource.Notice{Reason: "it has ended", By: k.fromClock(it.expires), Expired: true})
 		it.next = rest
 	}
 }

@@ -45,19 +45,6 @@ func (c *Client) Child(ctx context.Context, parent Token, ttl time.Duration) (To
 	}, nil
 }
 
-// KeepToken renews token, by its own right, and returns what it was granted. Its error wraps ErrToken where the server
-// does not know it.
-func (c *Client) KeepToken(ctx context.Context, token string) (Grant, error) {
-	answer, err := c.as(token).Auth().Token().RenewSelfWithContext(ctx, 0)
-	if err != nil {
-		return Grant{}, c.tokenError(err)
-	}
-	if answer == nil || answer.Auth == nil {
-		return Grant{}, errors.New("renew the token: the answer has no lease")
-	}
-	return Grant{seconds(answer.Auth.LeaseDuration), answer.Auth.Renewable}, nil
-}
-
 // LookupToken asks what is left of token, by its own right. Its error wraps ErrToken where the server does not know it.
 func (c *Client) LookupToken(ctx context.Context, token string) (Grant, error) {
 	answer, err := c.as(token).Auth().Token().LookupSelfWithContext(ctx)
@@ -72,9 +59,10 @@ func (c *Client) LookupToken(ctx context.Context, token string) (Grant, error) {
 	return Grant{TTL: ttl, Renewable: renewable}, nil
 }
 
-// RenewToken renews the token for increment. Its error wraps ErrToken where the server does not know it.
-func (c *Client) RenewToken(ctx context.Context, increment time.Duration) (Grant, error) {
-	answer, err := c.api.Auth().Token().RenewSelfWithContext(ctx, int(increment/time.Second))
+// RenewToken renews token, by its own right, for increment; 0 is what the token was made for. Its error wraps ErrToken
+// where the server does not know it.
+func (c *Client) RenewToken(ctx context.Context, token string, increment time.Duration) (Grant, error) {
+	answer, err := c.as(token).Auth().Token().RenewSelfWithContext(ctx, int(increment/time.Second))
 	if err != nil {
 		return Grant{}, c.tokenError(err)
 	}

@@ -51,6 +51,7 @@ type Token struct {
 	TTL       time.Duration // left at Asked; 0 is forever
 	Renewable bool
 	Asked     time.Time
+	File      string // the user's: where it was read from; "" is elsewhere
 	Parent    *Token // it was made below this one, and dies with it; nil: it was logged in for, or is the user's
 }
 
@@ -162,7 +163,7 @@ func (a Auth) ownToken(ctx context.Context, getenv func(string) string) (Token, 
 	if err != nil && !errors.Is(err, ErrNoCredential) {
 		return Token{}, fmt.Errorf("read the token: %w", err)
 	}
-	return Token{ID: id}, err
+	return Token{ID: id, File: file}, err
 }
 
 // tokenFile is the file that the user's token is in, and whether anybody named it; "" where it is in VAULT_TOKEN.
@@ -174,15 +175,6 @@ func (a Auth) tokenFile(getenv func(string) string) (file string, named bool) {
 		return file, true
 	}
 	return filepath.Join(getenv("HOME"), ".vault-token"), false
-}
-
-// Watched is the file that the token is read from, and may be replaced in; "" where it does not come from one.
-func (a Auth) Watched(getenv func(string) string) string {
-	if a.Method != "" && a.Method != "token" {
-		return ""
-	}
-	file, _ := a.tokenFile(getenv)
-	return file
 }
 
 // credentialFile reads a token or a secret_id from a file.

@@ -28,7 +28,7 @@ func (k *Keeper) keepParent(ctx context.Context) {
 	k.token.parent.busy = true
 	id, asked := k.token.Parent.ID, k.clock.Now()
 	k.askOfToken(func() func() {
-		g, err := k.server.KeepToken(ctx, id)
+		g, err := k.server.RenewToken(ctx, id, 0)
 		return func() { k.parentKept(asked, g, err) }
 	})
 }

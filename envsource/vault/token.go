@@ -25,7 +25,7 @@ func (k *Keeper) watchToken(ctx context.Context) {
 	t.policy = k.opts.Policy
 	k.watchParent()
 	if t.Own {
-		t.take(Grant{t.TTL, t.Renewable}, k.mine(t.Asked), k.roll)
+		t.take(Grant{t.TTL, t.Renewable}, k.toClock(t.Asked), k.roll)
 		return
 	}
 	t.busy = true
@@ -71,7 +71,7 @@ func (k *Keeper) tokenLooked(asked time.Time, g Grant, err error) {
 		t.take(g, asked, k.roll)
 		t.want = 0 // what is left is less than the TTL: the first renewal tells what is granted
 		if g.TTL > 0 && !g.Renewable && k.opts.Login == nil {
-			k.once("token", "the token cannot be renewed and lasts until %s: log in again before that", k.theirs(t.expires).Format(time.TimeOnly))
+			k.once("token", "the token cannot be renewed and lasts until %s: log in again before that", k.fromClock(t.expires).Format(time.TimeOnly))
 		}
 	case errors.Is(err, ErrToken):
 		k.tokenDoubted()
@@ -95,11 +95,11 @@ func (k *Keeper) doToken(ctx context.Context) {
 	switch t.next {
 	case renew:
 		t.busy = true
-		want, expires := t.want, t.expires
+		id, want, expires := t.ID, t.want, t.expires
 		k.askOfToken(func() func() {
-			ctx, cancel := within(ctx, expires.Sub(asked))
+			ctx, cancel := bounded(ctx, expires.Sub(asked))
 			defer cancel()
-			g, err := k.server.RenewToken(ctx, want)
+			g, err := k.server.RenewToken(ctx, id, want)
 			return func() { k.tokenRenewed(asked, g, err) }
 		})
 	case poll:
@@ -127,7 +127,7 @@ func (k *Keeper) tokenRenewed(asked time.Time, g Grant, err error) {
 		t.take(g, asked, k.roll)
 		k.opts.Log.Debug(fmt.Sprintf("renewed the token for %s", g.TTL))
 		if t.next == replace && k.opts.Login == nil {
-			k.once("token", "the token comes to its max TTL and lasts until %s: log in again before that", k.theirs(t.expires).Format(time.TimeOnly))
+			k.once("token", "the token comes to its max TTL and lasts until %s: log in again before that", k.fromClock(t.expires).Format(time.TimeOnly))
 		}
 	case errors.Is(err, ErrToken):
 		k.tokenDoubted()
@@ -165,10 +165,10 @@ func (k *Keeper) loggedIn(token Token, err error) {
 	k.heard(nil)
 	delete(k.warned, "login")
 	k.opts.Log.Info("logged in again, as the token comes to its end")
-	k.adoptToken(token, Grant{token.TTL, token.Renewable}, k.mine(token.Asked))
+	k.adoptToken(token, Grant{token.TTL, token.Renewable}, k.toClock(token.Asked))
 	for _, it := range k.items {
 		if k.hangsOnOld(it) && !it.told {
-			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: k.theirs(it.expires)})
+			k.announce(it, envsource.Notice{Reason: "the token it hangs on comes to its end", By: k.fromClock(it.expires)})
 		}
 	}
 	k.letGoOldTokens()

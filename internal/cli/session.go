@@ -23,7 +23,6 @@ import (
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
-	"github.com/vwrap/vwrap/internal/watch"
 	"github.com/vwrap/vwrap/signals"
 	"github.com/vwrap/vwrap/wrap"
 )
@@ -237,54 +236,6 @@ func (s *session) harden() error {
 	return nil
 }
 
-// login logs in, where any reference needs it, within the start timeout. A signal that ends programs ends it, and is
-// the status then; the others are left for the command.
-func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.Status, error) {
-	failed := proc.Status{Code: courier.StatusFailed}
-	if !s.plan.NeedsVault() {
-		return vault.Token{}, nil, proc.Status{}, nil
-	}
-	client, err := vault.NewClient(s.orders.Vault)
-	if err != nil {
-		return vault.Token{}, nil, failed, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-	defer cancel()
-	type outcome struct {
-		token vault.Token
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		again := !s.plan.CanDoWithout(envsource.SourceVault)
-		token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
-		if err == nil && s.childTTL() > 0 {
-			token, err = s.child(ctx, client, token, again)
-		}
-		done <- outcome{token, err}
-	}()
-	for {
-		select {
-		case o := <-done:
-			if errors.Is(o.err, envsource.ErrUnavailable) && s.plan.CanDoWithout(envsource.SourceVault) {
-				s.orders.Outage = o.err.Error()
-				return o.token, nil, proc.Status{}, nil
-			}
-			if o.err != nil {
-				return o.token, nil, failed, o.err
-			}
-			client.SetToken(o.token.ID)
-			return o.token, client, proc.Status{}, nil
-		case sig := <-inbox.C:
-			if s.obey(sig) {
-				cancel()
-				<-done
-				return vault.Token{}, nil, proc.Status{Signal: sig.Signal}, nil
-			}
-		}
-	}
-}
-
 // obey reports whether sig, which came while no command runs, ends vwrap. If not, it is kept for the command.
 func (s *session) obey(sig signals.Received) bool {
 	if s.policy.Rewrites.Of(sig.Signal) == 0 {
@@ -314,38 +265,6 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 	return vault.NewKeeper(client, token, o)
 }
 
-// childTTL is the dead man's switch: the TTL of the token that vwrap works under; 0 where it works under the one that it
-// has. With --once nothing would renew it.
-func (s *session) childTTL() time.Duration {
-	if s.once.on {
-		return 0
-	}
-	return s.conf.Vault.TokenTTL
-}
-
-// loginAgain gets a token in place of one that has come to its end: below a new one where vwrap can log in, else below
-// the user's parent.
-func (s *session) loginAgain(ctx context.Context, client *vault.Client) (vault.Token, error) {
-	if !s.auth.CanLogin() {
-		return s.child(ctx, client, *s.parent.Load(), false)
-	}
-	token, err := s.auth.Login(ctx, client, os.Getenv)
-	if err != nil || s.childTTL() == 0 {
-		return token, err
-	}
-	return s.child(ctx, client, token, false)
-}
-
-// child makes the token that vwrap works under; with retry it asks an unreachable server again, until ctx ends. Where
-// there is none to be had, a parent that vwrap logged in for is let go.
-func (s *session) child(ctx context.Context, client *vault.Client, parent vault.Token, retry bool) (vault.Token, error) {
-	token, err := envsource.Attempt(ctx, retry, func() (vault.Token, error) { return client.Child(ctx, parent, s.childTTL()) })
-	if err != nil && parent.Own && s.revoke {
-		s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, parent.ID) })
-	}
-	return token, err
-}
-
 // supervise runs the command under a supervisor.
 func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
 	if err := proc.AdoptOrphans(); err != nil {
@@ -356,85 +275,25 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 		s.conf.Rotation.Action = config.None
 	}
 	l.Alone, l.Orders, l.StartTimeout = s.alone, s.orders, s.timeout
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() {
+		l.Close() // of the courier that was prepared on a guess
+		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
+	}
 	if client == nil {
-		direct := len(s.plan.Reads()) == 0 && l.CanDirect()
-		if direct {
-			l.Close() // the guess was wrong
-		}
-		return wrap.Run(context.Background(), launcher{l, direct}, idle{}, inbox.C, s.policy)
+		return wrap.Run(ctx, launcher{l}, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
 	l.Token = keeper.Token
-	ctx, stop := context.WithCancel(context.Background())
 	var beside sync.WaitGroup
 	beside.Go(func() { keeper.Run(ctx) })
-	if file := s.auth.Watched(os.Getenv); file != "" {
-		beside.Go(func() { s.followToken(ctx, file, token, client, keeper) })
-	}
-	status, err := wrap.Run(ctx, launcher{l, false}, keeper, inbox.C, s.policy)
+	beside.Go(func() { s.followToken(ctx, token, client, keeper) })
+	status, err := wrap.Run(ctx, launcher{l}, keeper, inbox.C, s.policy)
 	stop()
 	beside.Wait()
 	s.letGo(keeper.Close)
 	return status, err
-}
-
-// followToken has the keeper use what the user puts into the token's file (vault login does) in place of token, until
-// ctx ends.
-func (s *session) followToken(ctx context.Context, path string, token vault.Token, client *vault.Client, keeper *vault.Keeper) {
-	file, err := watch.New(path)
-	if err != nil {
-		s.log.Debug(err.Error())
-		return
-	}
-	defer file.Close()
-	known := token.ID
-	if token.Parent != nil {
-		known = token.Parent.ID
-	}
-	for { // it may have changed before it was watched
-		token, err := s.auth.Login(ctx, client, os.Getenv)
-		switch {
-		case err != nil:
-			s.log.Debug(err.Error()) // it is being written, or was taken away
-		case token.ID != known:
-			known = token.ID
-			s.offer(ctx, token, client, keeper)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-file.Changes():
-		}
-	}
-}
-
-// offer gives the keeper a token of the user's, or a child of it.
-func (s *session) offer(ctx context.Context, token vault.Token, client *vault.Client, keeper *vault.Keeper) {
-	if s.childTTL() > 0 {
-		var err error
-		if token, err = s.child(ctx, client, token, true); err != nil {
-			s.log.Warn(err.Error())
-			return
-		}
-		s.parent.Store(token.Parent)
-	}
-	keeper.Offer(token)
-}
-
-// askHelper runs the user's token helper, where there is one.
-func (s *session) askHelper(ctx context.Context) (string, error) {
-	argv, err := vault.HelperCommand()
-	if err != nil || argv == nil {
-		return "", err
-	}
-	out, status, err := s.children().Output(ctx, proc.Spec{Path: argv[0], Args: argv, Env: os.Environ(), Join: true})
-	if err != nil {
-		return "", fmt.Errorf("ask the token helper of ~/.vault: %w", err)
-	}
-	if code := status.Exit(); code != 0 {
-		return "", fmt.Errorf("the token helper of ~/.vault, %s, exits with %d", argv[0], code)
-	}
-	return string(out), nil
 }
 
 // letGo gives f the time that vwrap takes at its end to revoke what it holds.
@@ -519,22 +378,27 @@ func self() string {
 }
 
 // launcher makes of a courier.Launcher what wrap wants.
-type launcher struct {
-	*courier.Launcher
-	direct bool // there is nothing to inject
-}
+type launcher struct{ *courier.Launcher }
 
 // Launch implements wrap.Launcher.
 func (l launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation, error) {
-	if l.direct {
-		return l.Direct(), nil
-	}
 	before, _ := from.(*courier.Courier)
 	c, err := l.Launcher.Launch(t, before)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// direct starts a command into which nothing is injected.
+type direct struct {
+	*courier.Launcher
+	plan envsource.Plan
+}
+
+// Launch implements wrap.Launcher.
+func (d direct) Launch(courier.Task, wrap.Generation) (wrap.Generation, error) {
+	return d.Direct(d.plan), nil
 }
 
 // idle is the keeper of a command that holds nothing of Vault's.

@@ -1,12 +1,12 @@
 package courier
 
 import (
-	"context"
 	"errors"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -27,29 +27,28 @@ type Direct struct {
 // CanDirect reports whether a command that needs nothing read needs no courier either.
 func (l *Launcher) CanDirect() bool { return l.Terminal.Mode != proc.Handoff }
 
-// Direct prepares the launcher's command, which must need nothing read. It starts with Open, in this process's limits
-// of core dumps.
-func (l *Launcher) Direct() *Direct {
+// Direct prepares the launcher's command, whose plan must need nothing read. It starts with Open, in this process's
+// limits of core dumps.
+func (l *Launcher) Direct(plan envsource.Plan) *Direct {
 	d := &Direct{
 		command:  command{terminal: l.Terminal, alone: l.Alone, ended: make(chan struct{})},
 		launcher: l, reported: make(chan Report, 1), executed: make(chan error, 1),
 	}
-	d.program = d.prepare()
+	d.program = ready(l.Orders.Argv, plan)
 	d.reported <- d.program.report
 	return d
 }
 
-// prepare does all that can fail before the command is started, as a courier does.
-func (d *Direct) prepare() (r readied) {
-	o := d.launcher.Orders
-	result, err := fetch(context.Background(), o, nil, none)
+// ready does all that can fail before the command is started, as a courier does.
+func ready(argv []string, plan envsource.Plan) (r readied) {
+	result, err := plan.Compose()
 	r.environ = result.Environ
 	r.report.Warnings = result.Warnings
 	if err != nil {
 		r.report.fail(StatusFailed, err)
 		return r
 	}
-	if r.file, err = Program(o.Argv, r.environ); err != nil {
+	if r.file, err = Program(argv, r.environ); err != nil {
 		r.report.fail(StatusOf(err), err)
 	}
 	return r

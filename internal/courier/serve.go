@@ -21,9 +21,6 @@ import (
 // Sources opens the sources that orders call for. Its error is a line for the user.
 type Sources func(o Orders) (map[string]envsource.Source, error)
 
-// none is for what needs no source.
-func none(Orders) (map[string]envsource.Source, error) { return nil, nil }
-
 // Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command.
 func Serve(open Sources) int {
 	parent := os.Getppid()
