@@ -263,6 +263,18 @@ func awaitForeground(t *testing.T, pids ...int) {
 	}))
 }
 
+// awaitContinued waits until processes of the window's session that are executed as name are in the foreground, and all
+// that are run.
+func awaitContinued(t *testing.T, w *window, name string) {
+	t.Helper()
+	awaitCommand(t, w, name)
+	for _, pid := range members(w.pid()) {
+		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.TrimSpace(string(comm)) == name {
+			awaitThawed(t, pid)
+		}
+	}
+}
+
 // awaitCommand waits until a process of the window's session that is executed as name is in the foreground or in a
 // shared group of it.
 func awaitCommand(t *testing.T, w *window, name string) {

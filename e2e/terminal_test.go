@@ -110,6 +110,37 @@ func TestTerminalInterruptWhileFetching(t *testing.T) {
 	}
 }
 
+// TestTerminalSuspendWhileFetching: before there is a command, Ctrl-Z stops vwrap, and fg has it go on.
+func TestTerminalSuspendWhileFetching(t *testing.T) {
+	t.Parallel()
+	own := newTestTenant(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { silent.Close() })
+	for name, address := range map[string]string{"refused": "http://127.0.0.1:1", "silent": "http://" + silent.Addr().String()} {
+		for form, line := range map[string]string{"alone": "%s", "redirected": "%s < vwrap.yaml", "in a pipeline": "%s | cat", "in a script": "sh -c '%s; exit $?'", "once": "%s"} {
+			t.Run(name+", "+form, func(t *testing.T) {
+				t.Parallel()
+				w := openShell(t, own)
+				command := fmt.Sprintf("vwrap --once=%v --start-timeout 10m --address %s -e KEY=vault:%s/dev/api#key -- echo began", form == "once", address, own.kv)
+				w.enter(fmt.Sprintf(line, command))
+				time.Sleep(time.Second) // whether it is fetching by then or not: the outcome is the same
+				for range 2 {
+					w.press(ctrlZ)
+					w.expect(`Stopped`)
+					w.expect(`ready> `)
+					w.enter("fg")
+					awaitContinued(t, w, "vwrap")
+				}
+				w.press(ctrlC)
+				w.expect(`ready> `)
+				w.expectLastStatus(plainBash, "130")
+				w.leave()
+			})
+		}
+	}
+}
+
 // TestTerminalSize: the command sees the window's size, and is told when it changes.
 func TestTerminalSize(t *testing.T) {
 	t.Parallel()

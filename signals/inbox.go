@@ -3,7 +3,6 @@ package signals
 import (
 	"os"
 	"os/signal"
-	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,12 +36,11 @@ func (r Received) ReachedGroup() bool {
 }
 
 // Listen begins to receive. What was ignored when vwrap started (nohup; a job in the background of a script) stays
-// ignored, as far as Go has left it so; asking for it would end that. With shared, vwrap is stopped with
-// the group that it shares with its command, by the terminal: what stops it is not received.
-func Listen(shared bool) *Inbox {
+// ignored, as far as Go has left it so; asking for it would end that.
+func Listen() *Inbox {
 	var wanted []unix.Signal
 	for s := unix.Signal(1); s <= last; s++ {
-		if Passed(s) && !signal.Ignored(s) && (!shared || !Stops(s)) {
+		if Passed(s) && !signal.Ignored(s) {
 			wanted = append(wanted, s)
 		}
 	}
@@ -78,24 +76,13 @@ func (i *Inbox) collect(out chan<- Received) {
 		}
 		select {
 		case s := <-i.standard:
-			waiting = Queue(waiting, Received{Signal: s.(unix.Signal), Kernel: true})
+			waiting = queued(waiting, Received{Signal: s.(unix.Signal), Kernel: true})
 		case s := <-i.queue.c:
-			waiting = Queue(waiting, s)
+			waiting = queued(waiting, s)
 		case taker <- next:
 			waiting = waiting[1:]
 		case <-i.closed:
 			return
 		}
 	}
-}
-
-// Queue adds s to the signals that wait. As in the kernel, one standard signal of a kind waits, and each real-time one
-// (signal(7)).
-func Queue(waiting []Received, s Received) []Received {
-	same := slices.IndexFunc(waiting, func(r Received) bool { return r.Signal == s.Signal })
-	if same < 0 || s.Signal >= realtime {
-		return append(waiting, s)
-	}
-	waiting[same].Kernel = waiting[same].Kernel && s.Kernel
-	return waiting
 }

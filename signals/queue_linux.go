@@ -137,6 +137,27 @@ func sendOthers(s unix.Signal) {
 	before.install(s)
 }
 
+// stopThread stops the process by s while still. s waits, blocked, until that was asked: what continues vwrap from
+// then on takes s back (signal(7)), so that it cannot come too early and be missed.
+func stopThread(s unix.Signal, still func() bool) {
+	var block, before unix.Sigset_t
+	block.Val[0] = 1 << (s - 1)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) // STOP cannot be
+	if s != unix.SIGSTOP || still() {
+		sendThread(s)
+	}
+	if !still() {
+		takeBack(s)
+	}
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+}
+
+// takeBack drops s, which was sent and is blocked: to ignore a signal does (sigaction(2)).
+func takeBack(s unix.Signal) {
+	before := action{handler: ignore}.install(s)
+	before.install(s)
+}
+
 // byDefault makes the default action that for s, and returns what undoes it. signal.Reset does not: it leaves Go's
 // handler in place, which ignores what stops a process and answers QUIT with a stack trace.
 func byDefault(s unix.Signal) (undo func()) {

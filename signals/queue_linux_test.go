@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -30,11 +28,14 @@ func init() {
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &blocked, nil); err != nil {
 		panic(err)
 	}
-	i := Listen(false)
+	i := Listen()
 	done := make(chan struct{})
 	go func() {
 		for range times {
-			StopSelf(unix.SIGTTIN, true)
+			StopSelf(unix.SIGTTIN, true, always)
+			// Neither of these stops: what continues it comes first.
+			StopSelf(unix.SIGTTIN, false, func() bool { return unix.Kill(os.Getpid(), unix.SIGCONT) == nil })
+			StopSelf(unix.SIGTTIN, false, func() bool { return false })
 		}
 		close(done)
 	}()
@@ -77,7 +78,7 @@ func TestStopSelfStopsOnce(t *testing.T) {
 
 // What the kernel sends by itself, such as a terminal's signals, is told from what a process sends.
 func TestInboxTellsWhoSentIt(t *testing.T) {
-	i := Listen(false)
+	i := Listen()
 	defer i.Close()
 	if _, err := unix.Setitimer(unix.ItimerReal, unix.Itimerval{Value: unix.Timeval{Usec: 1}}); err != nil {
 		t.Fatal(err)
@@ -88,31 +89,5 @@ func TestInboxTellsWhoSentIt(t *testing.T) {
 	sender(t)(unix.SIGALRM)
 	if got := <-i.C; got != (Received{Signal: unix.SIGALRM}) {
 		t.Errorf("got %+v", got)
-	}
-}
-
-// In a shared group vwrap stops with its command: what stops it has its default action.
-func TestInboxLeavesWhatStopsASharedGroup(t *testing.T) {
-	caught := func() uint64 {
-		text, err := os.ReadFile("/proc/self/status")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, _ := strings.Cut(string(text), "SigCgt:\t")
-		mask, err := strconv.ParseUint(strings.Fields(rest)[0], 16, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mask
-	}
-	for _, shared := range []bool{false, true} {
-		i := Listen(shared)
-		mask := caught()
-		for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-			if is := mask&(1<<(s-1)) != 0; is == shared {
-				t.Errorf("shared %v: %v is caught: %v", shared, s, is)
-			}
-		}
-		i.Close()
 	}
 }

@@ -37,6 +37,13 @@ func sendOthers(s unix.Signal) {
 	_ = unix.Kill(0, s)
 }
 
+// stopThread stops the process by s, while still.
+func stopThread(s unix.Signal, still func() bool) {
+	if still() {
+		sendThread(s)
+	}
+}
+
 // byDefault has s do what it does by default, as far as os/signal can.
 func byDefault(s unix.Signal) (undo func()) {
 	signal.Reset(s)

@@ -98,7 +98,7 @@ func sender(t *testing.T) func(s ...unix.Signal) {
 // Each signal comes, real-time ones as often as they are sent.
 func TestInboxReceivesEverySignal(t *testing.T) {
 	send := sender(t)
-	i := Listen(false)
+	i := Listen()
 	defer i.Close()
 	for s := unix.Signal(1); s <= last; s++ {
 		if !Passed(s) || signal.Ignored(s) {
@@ -134,7 +134,7 @@ func TestInboxReceivesEverySignal(t *testing.T) {
 // What this process does to itself is not for the command: PIPE, when nobody reads what it writes.
 func TestInboxLeavesOutWhatWasNotSent(t *testing.T) {
 	send := sender(t)
-	i := Listen(false)
+	i := Listen()
 	defer i.Close()
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -52,7 +52,7 @@ type Policy struct {
 	Settle       time.Duration      // changes within it become one rotation
 	Splay        time.Duration      // a random delay up to this
 	Rewrites     signals.Rewrites   // of what is passed on
-	Saved        []signals.Received // came before there was a command: for the first one
+	Saved        signals.Kept     // came before there was a command: for the first one
 	Drain        bool               // wait for what a command leaves behind also where it ends by itself
 	StopFirst    bool               // stop the old command before new credentials are fetched
 	StopOnExpiry bool               // end with StatusFailed where a credential dies and cannot be replaced

@@ -92,7 +92,7 @@ type loop struct {
 	drained   <-chan struct{} // of a command that has ended and left processes behind
 	released  <-chan struct{}
 	failures  int
-	saved     []signals.Received // came while no program ran
+	saved     signals.Kept // came while no program ran
 	looked    bool               // a probe has found that what is pending can be done
 	ending    bool               // vwrap was told to end, or has decided to
 	status    *proc.Status       // that vwrap's own decision means; nil: the command's own
@@ -106,16 +106,13 @@ type loop struct {
 // they held was given to the keeper.
 func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan signals.Received, p Policy) (proc.Status, error) {
 	r := &loop{
-		Policy: p, launcher: l, keeper: k, said: map[string]bool{},
+		Policy: p, launcher: l, keeper: k, saved: p.Saved, said: map[string]bool{},
 		pending: map[string]envsource.Notice{},
 		begin:   stoppedTimer(), kill: stoppedTimer(),
 	}
 	defer r.begin.Stop()
 	defer r.kill.Stop()
 	r.cancelled = ctx.Done()
-	for _, s := range p.Saved {
-		r.save(s)
-	}
 	err := r.launch(courier.Launch)
 	for err == nil && !r.done {
 		err = r.step(sigs)

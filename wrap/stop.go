@@ -14,19 +14,13 @@ import (
 func (r *loop) signalled(s signals.Received) {
 	to := r.Rewrites.Of(s.Signal)
 	switch {
-	case to == 0: // the user wants it dropped
 	case r.alive || r.drained != nil:
 		r.pass(s, to)
-	case r.phase != opening && signals.Ends(s.Signal):
+	case r.phase == opening:
+		r.saved.Add(s)
+	case r.saved.Obey(s, to):
 		r.end(proc.Status{Signal: s.Signal})
-	default:
-		r.save(s)
 	}
-}
-
-// save keeps s for the next command. As in the kernel, one standard signal of a kind waits (signal(7)).
-func (r *loop) save(s signals.Received) {
-	r.saved = signals.Queue(r.saved, s)
 }
 
 // pass gives the command a signal that vwrap was sent as s, and is to be passed on as to. One that asks for a stop
@@ -34,6 +28,7 @@ func (r *loop) save(s signals.Received) {
 func (r *loop) pass(s signals.Received, to unix.Signal) {
 	stop := r.asksToStop(s.Signal) || r.asksToStop(to)
 	switch {
+	case to == 0: // the user wants it dropped
 	case r.ending && (stop || s.Signal == unix.SIGINT):
 		r.Log.Warn(fmt.Sprintf("a second %s: killing the command", signals.Name(s.Signal)))
 		r.killAll()

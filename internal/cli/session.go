@@ -199,7 +199,7 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	if err := s.harden(); err != nil {
 		return proc.Status{Code: courier.StatusFailed}, terminal, err
 	}
-	inbox := signals.Listen(terminal.Mode == proc.Shared)
+	inbox := signals.Listen()
 	defer inbox.Close()
 	children := proc.NewChildren
 	if l != nil {
@@ -236,16 +236,9 @@ func (s *session) harden() error {
 	return nil
 }
 
-// obey reports whether sig, which came while no command runs, ends vwrap. If not, it is kept for the command.
+// obey reports whether sig, which came while no command runs, ends vwrap.
 func (s *session) obey(sig signals.Received) bool {
-	if s.policy.Rewrites.Of(sig.Signal) == 0 {
-		return false
-	}
-	if signals.Ends(sig.Signal) {
-		return true
-	}
-	s.policy.Saved = signals.Queue(s.policy.Saved, sig)
-	return false
+	return s.policy.Saved.Obey(sig, s.policy.Rewrites.Of(sig.Signal))
 }
 
 // fetchTime is what a rotation is given for fetching, beside what the configuration gives it for the rest.

@@ -48,7 +48,7 @@ func (c *command) watch() {
 		select {
 		case s := <-c.process.Stops():
 			if stop, group := c.terminal.Suspend(c.process, s); stop {
-				signals.StopSelf(s, group)
+				signals.StopSelf(s, group, c.process.IsStopped)
 			}
 		case <-c.process.Ended():
 			c.terminal.Take(c.process.PID(), c.process.Status().Signal != 0)

@@ -190,11 +190,12 @@ func (Stderr) Write(p []byte) (n int, err error) {
 //   - In an orphaned process group nobody could continue vwrap: the command is continued at once, but one that was
 //     stopped by STOP, which is meant, or wants a terminal that it cannot get.
 //   - Without a terminal, whoever stopped the command may continue it.
-//   - In a shared group the terminal stops vwrap as well: a second time would come after it was continued.
+//   - In a shared group the terminal has sent the rest of it the same. vwrap waits for the command, which may have to
+//     put the terminal in order first.
 func (t *Terminal) Suspend(p *Process, by unix.Signal) (stop, group bool) {
 	wants := by == unix.SIGTTIN || by == unix.SIGTTOU
 	switch {
-	case t.fd < 0 || !p.isStopped(), t.Mode == Shared && by != unix.SIGSTOP:
+	case t.fd < 0 || !p.IsStopped():
 		return false, false
 	case wants && t.own() && t.foreground() == t.group:
 		t.Give(p.PID())
@@ -205,6 +206,9 @@ func (t *Terminal) Suspend(p *Process, by unix.Signal) (stop, group bool) {
 			_ = p.Signal(unix.SIGCONT, false)
 		}
 		return false, false
+	}
+	if t.Mode == Shared {
+		return true, false
 	}
 	return true, t.leave(p.PID()) && by != unix.SIGSTOP || wants
 }
@@ -224,8 +228,8 @@ func (t *Terminal) leave(group int) bool {
 	return front == group || front == t.group
 }
 
-// isStopped reports whether the process is stopped still.
-func (p *Process) isStopped() bool {
+// IsStopped reports whether the process is stopped still.
+func (p *Process) IsStopped() bool {
 	p.children.mu.Lock()
 	defer p.children.mu.Unlock()
 	if p.over() {
