@@ -23,7 +23,9 @@ cross: ## builds and vets for the other systems that vwrap runs on
 
 lint:
 	.ci/install lint
-	"$$($(GO) env GOPATH)/bin/golangci-lint" run ./...
+	for module in . e2e bench devvault; do \
+		(cd $$module && "$$($(GO) env GOPATH)/bin/golangci-lint" run -c $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
 
 e2e: build
 	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -p 1 -timeout 30m ./...

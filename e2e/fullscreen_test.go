@@ -418,8 +418,11 @@ func (m *multiplexer) expectSize(columns string) {
 	m.t.Helper()
 	check(m.t, poll(patience, 50*time.Millisecond, func() error {
 		said, err := m.command("display-message", "-p", "#{window_width}").CombinedOutput()
-		if got := strings.TrimSpace(string(said)); err != nil || got != columns {
-			return fmt.Errorf("the window is %s wide (%v), not %s", got, err, columns)
+		if err != nil {
+			return err
+		}
+		if got := strings.TrimSpace(string(said)); got != columns {
+			return fmt.Errorf("the window is %s wide, not %s", got, columns)
 		}
 		return nil
 	}))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -127,7 +128,8 @@ func (s *soak) recovers() {
 func (s *soak) expectLeases(least, most int) error {
 	all, err := s.own.vault.do("LIST", "sys/leases/lookup/"+s.own.db+"/creds/app", nil)
 	keys, _ := all.Data["keys"].([]any)
-	if missing, ok := err.(*vaultError); ok && missing.status == http.StatusNotFound {
+	var missing *vaultError
+	if errors.As(err, &missing) && missing.status == http.StatusNotFound {
 		err = nil
 	}
 	if err == nil && (len(keys) < least || len(keys) > most) {

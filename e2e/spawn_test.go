@@ -202,12 +202,3 @@ func zombies(parent int) (found []processEntry) {
 	}
 	return found
 }
-
-// expectState says whether the process is in the state with this letter.
-func expectState(pid int, want byte) error {
-	e, err := readEntry(fmt.Sprintf("/proc/%d/stat", pid))
-	if err == nil && e.state != want {
-		err = fmt.Errorf("process %d is in state %c, not %c", pid, e.state, want)
-	}
-	return err
-}

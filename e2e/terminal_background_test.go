@@ -154,15 +154,14 @@ func TestPipelinePositions(t *testing.T) {
 		t.Run(wrap, func(t *testing.T) {
 			t.Parallel()
 			sameOutcome(t, func(t *testing.T, via string) string {
-				stages := make([]any, 3)
+				var stages [3]string
 				for i := range stages {
-					stages[i] = ""
 					if wrap[i] == '1' {
 						stages[i] = via
 					}
 				}
 				w := plainBash.open(t)
-				w.enter(fmt.Sprintf("%scat | %str a b | %str b c; echo ${PIPESTATUS[@]}.", stages...))
+				w.enter(fmt.Sprintf("%scat | %str a b | %str b c; echo ${PIPESTATUS[@]}.", stages[0], stages[1], stages[2]))
 				awaitSession(t, w, 4)
 				w.enter("aaa")
 				w.expect(`aaa\r\n`)
@@ -170,14 +169,14 @@ func TestPipelinePositions(t *testing.T) {
 				w.expect(`ccc\r\n`)
 				w.expect(`0 0 0\.\r\n`)
 				w.expect(`ready> `)
-				w.enter(fmt.Sprintf("%ssh -c 'echo up; exec sleep 1000' | %scat | %scat; echo ${PIPESTATUS[@]}.", stages...))
+				w.enter(fmt.Sprintf("%ssh -c 'echo up; exec sleep 1000' | %scat | %scat; echo ${PIPESTATUS[@]}.", stages[0], stages[1], stages[2]))
 				w.expect(`\nup\r\n`)
 				w.press(ctrlC)
 				w.expect(`ready> `)
 				w.enter("echo ${PIPESTATUS[@]}.")
 				w.expect(`130\.\r\n`)
 				w.expect(`ready> `)
-				w.enter(fmt.Sprintf("%sdozer | %scat | %scat", stages...))
+				w.enter(fmt.Sprintf("%sdozer | %scat | %scat", stages[0], stages[1], stages[2]))
 				w.expect(`up \d+\r\n`)
 				for range 2 {
 					w.press(ctrlZ)

@@ -93,9 +93,9 @@ type loop struct {
 	released  <-chan struct{}
 	failures  int
 	saved     signals.Kept // came while no program ran
-	looked    bool               // a probe has found that what is pending can be done
-	ending    bool               // vwrap was told to end, or has decided to
-	status    *proc.Status       // that vwrap's own decision means; nil: the command's own
+	looked    bool         // a probe has found that what is pending can be done
+	ending    bool         // vwrap was told to end, or has decided to
+	status    *proc.Status // that vwrap's own decision means; nil: the command's own
 	said      map[string]bool
 	done      bool
 }

@@ -75,8 +75,11 @@ func unseal(core *vault.Core, key []byte) error {
 	if !unsealed {
 		return errors.New("unseal core: the key was not enough")
 	}
-	if _, _, _, err := core.Leader(); !errors.Is(err, vault.ErrHANotEnabled) {
-		return fmt.Errorf("unseal core: it is part of a cluster (%v)", err)
+	switch _, _, _, err := core.Leader(); {
+	case err == nil:
+		return errors.New("unseal core: it is part of a cluster")
+	case !errors.Is(err, vault.ErrHANotEnabled):
+		return fmt.Errorf("unseal core: %w", err)
 	}
 	return nil
 }
