@@ -318,21 +318,13 @@ func tokenRevokeRole(c vaultCall) (answer, error) {
 }
 
 // leases lists the lease IDs right below a path.
-func (c vaultCall) leases() ([]string, error) {
+func (c vaultCall) leases() (ids []string, err error) {
 	prefix := strings.TrimSuffix(c.args[0], "/") + "/"
-	reply, err := c.s.vault.do("LIST", "sys/leases/lookup/"+prefix, nil)
-	if missing, ok := errors.AsType[*vaultError](err); ok && missing.status == http.StatusNotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	keys, _ := reply.Data["keys"].([]any)
+	keys, err := c.s.leaseKeys(prefix)
 	for _, key := range keys {
-		ids = append(ids, prefix+fmt.Sprint(key))
+		ids = append(ids, prefix+key)
 	}
-	return ids, nil
+	return ids, err
 }
 
 func leaseList(c vaultCall) (answer, error) {

@@ -33,6 +33,8 @@ type session struct {
 	processes map[string]*process
 	watches   map[string]*watch
 	proxies   map[string]*faultyProxy
+
+	leasesLeave int // that are to be left at the end
 }
 
 type sessionKey struct{}
@@ -50,7 +52,11 @@ func setUp(env *testscript.Env) error {
 	}
 	s := &session{tenant: own, processes: map[string]*process{}, watches: map[string]*watch{}}
 	env.Values[sessionKey{}] = s
-	env.Defer(s.end)
+	env.Defer(func() {
+		if err := s.end(); err != nil {
+			env.T().Fatal(err)
+		}
+	})
 
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.MkdirAll(home, 0o700); err != nil {
@@ -66,8 +72,9 @@ func setUp(env *testscript.Env) error {
 	return nil
 }
 
-// end stops what the script left running. First what uses Vault, then Vault.
-func (s *session) end() {
+// end stops what the script left running: first what uses Vault, then Vault. Between the two it looks for leases that
+// were left behind.
+func (s *session) end() error {
 	for _, p := range s.processes {
 		p.stop(syscall.SIGTERM)
 	}
@@ -77,15 +84,17 @@ func (s *session) end() {
 	for _, proxy := range s.proxies {
 		proxy.close()
 	}
+	left := s.checkLeases()
 	if s.fresh != nil {
 		s.fresh.stop()
 		shared, err := sharedVault()
 		if err != nil {
-			return
+			return errors.Join(left, err)
 		}
 		s.vault = shared
 	}
 	s.leave()
+	return left
 }
 
 // command is what scripts can say beside testscript's own commands. It returns an error where testscript's functions
@@ -110,6 +119,7 @@ func allCommands() map[string]command {
 		"jwt-key":        jwtKey,
 		"kubernetes-api": kubernetesAPI,
 		"last-is":        lastIs,
+		"leaves-leases":  leavesLeases,
 		"ldap-server":    ldapServer,
 		"pg-left":        pgLeft,
 		"pg-role":        pgRole,
