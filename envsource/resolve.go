@@ -22,7 +22,7 @@ type Fetch struct {
 	Carry   Carry                    // what the last generation knew; zero at the first start
 	Due     []string                 // keys of Carry that are to be read anew; all else is carried over
 	Strict  bool                     // what is due and cannot be read is an error; else it is carried over
-	Retry   bool                     // try again while a required read is ErrUnavailable, until ctx ends
+	Again   func(error)              // a required read is ErrUnavailable, and is tried again, until ctx ends; nil: it is not
 }
 
 // Carry is what one generation leaves to the next: the answers in use. It holds values and is stored in a sealed
@@ -122,7 +122,7 @@ func (c *collector) locate(ctx context.Context) error {
 			reads[i] = kept.Read
 			return
 		}
-		r, err := Attempt(ctx, c.fetch.Retry && w.required, func() (Read, error) {
+		r, err := Attempt(ctx, c.again(w), func() (Read, error) {
 			return c.fetch.Sources[w.read.Source].Locate(ctx, w.read)
 		})
 		if err != nil && !w.required && forgivable(err) {
@@ -150,6 +150,14 @@ func (c *collector) locate(ctx context.Context) error {
 		c.located[key].merge(w)
 	}
 	return nil
+}
+
+// again is Fetch.Again, for w.
+func (c *collector) again(w *want) func(error) {
+	if !w.required {
+		return nil
+	}
+	return c.fetch.Again
 }
 
 // merge adds what other needs to w.
@@ -183,7 +191,7 @@ func (c *collector) readOne(ctx context.Context, key string, w *want) {
 	if c.absent(key) {
 		return // its location could not be had: the fallback is already taken
 	}
-	answer, err := Attempt(ctx, c.fetch.Retry && w.required, func() (Answer, error) {
+	answer, err := Attempt(ctx, c.again(w), func() (Answer, error) {
 		return c.fetch.Sources[w.read.Source].Read(ctx, w.read)
 	})
 	if err == nil && !carried {
@@ -362,9 +370,9 @@ func each(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// Attempt calls f until it answers with anything but ErrUnavailable, or ctx ends; once where retry is false.
-// Backoff is exponential from 100 ms to 2 s with full jitter, or what the server asks for.
-func Attempt[T any](ctx context.Context, retry bool, f func() (T, error)) (T, error) {
+// Attempt calls f until it answers with anything but ErrUnavailable, or ctx ends, and again before each further wait;
+// once where again is nil. Backoff is exponential from 100 ms to 2 s with full jitter, or what the server asks for.
+func Attempt[T any](ctx context.Context, again func(error), f func() (T, error)) (T, error) {
 	var before error // why the last try failed: the end of ctx itself says nothing
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		answer, err := f()
@@ -372,9 +380,10 @@ func Attempt[T any](ctx context.Context, retry bool, f func() (T, error)) (T, er
 			return answer, before
 		}
 		before = err
-		if err == nil || !retry || !errors.Is(err, ErrUnavailable) {
+		if err == nil || again == nil || !errors.Is(err, ErrUnavailable) {
 			return answer, err
 		}
+		again(err)
 		timer := time.NewTimer(max(time.Duration(rand.Int64N(int64(wait)))+wait/10, Wait(err)))
 		select {
 		case <-ctx.Done():

@@ -237,7 +237,7 @@ func TestOptional(t *testing.T) {
 		t.Errorf("warnings %q, want %q", r.Warnings, want)
 	}
 	f.errs["kv/data/app"] = Mark(errors.New("no answer"), ErrUnavailable)
-	if r, err = resolve(t, f, in, Fetch{Retry: true}); err != nil || slices.ContainsFunc(r.Environ, func(e string) bool { return strings.HasPrefix(e, "C=") }) {
+	if r, err = resolve(t, f, in, Fetch{Again: patient}); err != nil || slices.ContainsFunc(r.Environ, func(e string) bool { return strings.HasPrefix(e, "C=") }) {
 		t.Errorf("unavailable and optional: %q, %v", r.Environ, err)
 	}
 	f.errs["kv/data/app"] = Mark(errors.New("denied"), ErrDenied)
@@ -343,7 +343,7 @@ func TestAttemptWaitsForAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := Mark(errors.New("down"), ErrUnavailable)
 		began, tries := time.Now(), 0
-		got, err := Attempt(t.Context(), true, func() (int, error) {
+		got, err := Attempt(t.Context(), patient, func() (int, error) {
 			if tries++; tries < 5 {
 				return 0, down
 			}
@@ -354,12 +354,44 @@ func TestAttemptWaitsForAServer(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if _, err := Attempt(ctx, true, func() (int, error) { return 0, down }); !errors.Is(err, ErrUnavailable) || ctx.Err() == nil {
+		if _, err := Attempt(ctx, patient, func() (int, error) { return 0, down }); !errors.Is(err, ErrUnavailable) || ctx.Err() == nil {
 			t.Errorf("gave up early: %v", err)
 		}
 		tries = 0
-		if _, err := Attempt(t.Context(), true, func() (int, error) { tries++; return 0, ErrDenied }); tries != 1 || err == nil {
+		if _, err := Attempt(t.Context(), patient, func() (int, error) { tries++; return 0, ErrDenied }); tries != 1 || err == nil {
 			t.Errorf("a refusal was asked again %d times", tries)
+		}
+	})
+}
+
+// patient goes on asking.
+func patient(error) {}
+
+// Who waits is told what for, after a while and once.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said []string
+		begin := func() *Patience { return NewPatience(func(problem string) { said = append(said, problem) }) }
+
+		short := begin()
+		short.Again(Mark(errors.New("down"), ErrUnavailable))
+		time.Sleep(sayAfter - 1)
+		short.Done()
+
+		silent := begin() // not even an error has come
+		time.Sleep(time.Minute)
+		silent.Done()
+
+		down := begin()
+		down.Again(Mark(errors.New("down"), ErrUnavailable))
+		down.Again(Mark(errors.New("sealed"), ErrUnavailable))
+		time.Sleep(time.Minute)
+		down.Again(Mark(errors.New("down"), ErrUnavailable))
+		down.Done()
+
+		time.Sleep(time.Minute)
+		if want := []string{"", "sealed"}; !slices.Equal(said, want) {
+			t.Errorf("said is %q, not %q", said, want)
 		}
 	})
 }

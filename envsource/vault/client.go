@@ -155,10 +155,15 @@ func (c *Client) SetToken(token string) { c.api.SetToken(token) }
 func bare(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return u.Err
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errLate
 	}
 	return err
 }
+
+var errLate = errors.New("none came in time")
 
 // classify makes of an API error one that says which of envsource's kinds it is, in words fit for a user. what
 // names the thing that was asked for.

@@ -34,7 +34,12 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		again := !s.plan.CanDoWithout(envsource.SourceVault)
+		var again func(error)
+		if !s.plan.CanDoWithout(envsource.SourceVault) {
+			p := envsource.NewPatience(func(problem string) { s.warn(courier.Waiting(problem, s.orders.Vault.Address, s.timeout)) })
+			defer p.Done()
+			again = p.Again
+		}
 		token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
 		if err == nil && s.childTTL() > 0 {
 			token, err = s.child(ctx, client, token, again)
@@ -76,19 +81,19 @@ func (s *session) childTTL() time.Duration {
 // the user's parent.
 func (s *session) loginAgain(ctx context.Context, client *vault.Client) (vault.Token, error) {
 	if !s.auth.CanLogin() {
-		return s.child(ctx, client, *s.parent.Load(), false)
+		return s.child(ctx, client, *s.parent.Load(), nil)
 	}
 	token, err := s.auth.Login(ctx, client, os.Getenv)
 	if err != nil || s.childTTL() == 0 {
 		return token, err
 	}
-	return s.child(ctx, client, token, false)
+	return s.child(ctx, client, token, nil)
 }
 
-// child makes the token that vwrap works under; with retry it asks an unreachable server again, until ctx ends. Where
-// there is none to be had, a parent that vwrap logged in for is let go.
-func (s *session) child(ctx context.Context, client *vault.Client, parent vault.Token, retry bool) (vault.Token, error) {
-	token, err := envsource.Attempt(ctx, retry, func() (vault.Token, error) { return client.Child(ctx, parent, s.childTTL()) })
+// child makes the token that vwrap works under; again is as Attempt has it. Where there is none to be had, a parent that
+// vwrap logged in for is let go.
+func (s *session) child(ctx context.Context, client *vault.Client, parent vault.Token, again func(error)) (vault.Token, error) {
+	token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return client.Child(ctx, parent, s.childTTL()) })
 	if err != nil && parent.Own && s.revoke {
 		s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, parent.ID) })
 	}
@@ -132,7 +137,7 @@ func (s *session) followToken(ctx context.Context, token vault.Token, client *va
 func (s *session) offer(ctx context.Context, token vault.Token, client *vault.Client, keeper *vault.Keeper) {
 	if s.childTTL() > 0 {
 		var err error
-		if token, err = s.child(ctx, client, token, true); err != nil {
+		if token, err = s.child(ctx, client, token, func(error) {}); err != nil {
 			s.log.Warn(err.Error())
 			return
 		}

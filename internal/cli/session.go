@@ -267,7 +267,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
 	}
-	l.Alone, l.Orders, l.StartTimeout = s.alone, s.orders, s.timeout
+	l.Alone, l.Orders, l.StartTimeout, l.Waiting = s.alone, s.orders, s.timeout, s.warn
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() {
@@ -288,6 +288,8 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	s.letGo(keeper.Close)
 	return status, err
 }
+
+func (s *session) warn(line string) { s.log.Warn(line) }
 
 // letGo gives f the time that vwrap takes at its end to revoke what it holds.
 func (s *session) letGo(f func(context.Context)) {
@@ -319,7 +321,7 @@ func (s *session) runOnce(client *vault.Client, token vault.Token, inbox *signal
 		}
 	}()
 	code, err := courier.Once(ctx, o, sources, s.once.force,
-		func(line string) { s.log.Warn(line) },
+		s.warn,
 		func(leased []envsource.Holding, own bool) {
 			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
 		})

@@ -314,7 +314,7 @@ func TestDigest(t *testing.T) {
 
 // Whatever stands on the report pipe, listening ends and gives a report.
 func FuzzListen(f *testing.F) {
-	for _, seed := range []string{`{"report":{}}`, `{"report":{"holdings":[{"age":-1}]}}{"errno":2}`, `{`, ``, `{"errno":7}`, `[]`} {
+	for _, seed := range []string{`{"report":{}}`, `{"report":{"holdings":[{"age":-1}]}}{"errno":2}`, `{`, ``, `{"errno":7}`, `[]`, `{"waiting":"x"}{"report":{}}`, `{"waiting":"x"}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, said []byte) {
@@ -332,7 +332,7 @@ func FuzzListen(f *testing.F) {
 			_, _ = w.Write(said)
 			_ = w.Close()
 		}()
-		c.listen(0)
+		c.listen(0, func(string) {})
 		<-c.reported
 		<-c.executed
 	})

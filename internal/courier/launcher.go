@@ -31,6 +31,7 @@ type Launcher struct {
 	Orders       Orders                    // what is the same for all errands
 	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
 	StartTimeout time.Duration             // how long the first courier may try
+	Waiting      func(line string)         // told what the first courier waits for, where that takes long; nil: nobody is
 
 	spare  *Courier // started, without orders
 	orders *os.File // of the spare
@@ -105,7 +106,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 		_ = json.NewEncoder(orders).Encode(o)
 		_ = orders.Close()
 	}()
-	go c.listen(epoch)
+	go c.listen(epoch, l.Waiting)
 	go c.watch()
 	return c, nil
 }
@@ -191,11 +192,18 @@ func (c *Courier) Dismiss() { _ = c.gate.Close() }
 func (c *Courier) Forget() { _ = c.memory.Close() }
 
 // listen hears what the courier says, until its end of the pipe is closed: by the exec, or by its death.
-func (c *Courier) listen(epoch int) {
+func (c *Courier) listen(epoch int, waiting func(string)) {
 	defer c.report.Close()
 	d := json.NewDecoder(io.LimitReader(c.report, 64<<20))
 	var m message
-	if d.Decode(&m) != nil || m.Report == nil {
+	err := d.Decode(&m)
+	if err == nil && m.Waiting != "" {
+		if waiting != nil {
+			waiting(m.Waiting)
+		}
+		err = d.Decode(&m)
+	}
+	if err != nil || m.Report == nil {
 		m.Report = &Report{Errors: []string{"the courier ended before it reported"}, Status: StatusFailed}
 	}
 	r := *m.Report

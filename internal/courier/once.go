@@ -19,7 +19,7 @@ var ErrLeased = errors.New("a leased secret cannot be used with --once")
 // with the leases that are to be revoked, and whether the token is: not where the command is to have leases that
 // hang on it. It returns only on failure: vwrap's exit status, and why.
 func Once(ctx context.Context, o Orders, open Sources, force bool, warn func(string), release func(leased []envsource.Holding, token bool)) (int, error) {
-	result, err := fetch(ctx, o, nil, open)
+	result, err := fetch(ctx, o, nil, open, warn)
 	for _, line := range result.Warnings {
 		warn(line)
 	}

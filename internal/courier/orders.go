@@ -76,10 +76,12 @@ type Report struct {
 // OK reports whether the courier did what it was sent for.
 func (r Report) OK() bool { return len(r.Errors) == 0 }
 
-// message is one line on the report pipe: a report, later perhaps the errno of an exec that failed.
+// message is one line on the report pipe: perhaps what it waits for, a report, later perhaps the errno of an exec that
+// failed.
 type message struct {
-	Report *Report `json:"report,omitempty"`
-	Errno  int     `json:"errno,omitempty"`
+	Waiting string  `json:"waiting,omitempty"`
+	Report  *Report `json:"report,omitempty"`
+	Errno   int     `json:"errno,omitempty"`
 }
 
 // The descriptors of a courier, beside 0, 1 and 2.

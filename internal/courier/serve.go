@@ -151,7 +151,7 @@ type readied struct {
 // prepare does all that can fail before the gate.
 func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 	var r readied
-	result, err := fetch(ctx, o, p.carry, open)
+	result, err := fetch(ctx, o, p.carry, open, func(line string) { p.send(message{Waiting: line}) })
 	r.environ = result.Environ
 	r.report = Report{Holdings: result.Holdings, Failed: result.Failed, Warnings: result.Warnings, Outage: result.Outage}
 	if err != nil {
@@ -184,7 +184,8 @@ func (r *Report) fail(status int, err error) {
 }
 
 // fetch resolves the environment that o asks for.
-func fetch(ctx context.Context, o Orders, carry *os.File, open Sources) (envsource.Result, error) {
+// say is called when a start has to wait for a server, with why.
+func fetch(ctx context.Context, o Orders, carry *os.File, open Sources, say func(string)) (envsource.Result, error) {
 	plan, err := envsource.NewPlan(o.Input)
 	if err != nil {
 		return envsource.Result{}, err
@@ -193,7 +194,7 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources) (envsour
 	if err != nil {
 		return envsource.Result{}, err
 	}
-	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict, Retry: o.Retry}
+	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict}
 	if o.Carry {
 		text, err := content(carry)
 		if err != nil || json.Unmarshal(text, &f.Carry) != nil {
@@ -202,10 +203,24 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources) (envsour
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(o.Patience, time.Second))
 	defer cancel()
+	if o.Retry {
+		p := envsource.NewPatience(func(problem string) { say(Waiting(problem, o.Vault.Address, o.Patience)) })
+		defer p.Done()
+		f.Again = p.Again
+	}
 	if o.Errand == Probe {
 		return envsource.Probe(ctx, plan, f)
 	}
 	return plan.Resolve(ctx, f)
+}
+
+// Waiting says what a start waits for, and for how long at most: for a problem to pass, or, where there is none, for
+// the first answer of the server at address.
+func Waiting(problem, address string, atMost time.Duration) string {
+	if problem == "" {
+		problem = "no answer yet from Vault at " + address
+	}
+	return fmt.Sprintf("waiting, for up to %v: %s", atMost, problem)
 }
 
 // Program finds the file of argv[0] by environ's own PATH and checks that the kernel takes both. Its errors wrap
