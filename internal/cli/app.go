@@ -110,12 +110,24 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// about is what vwrap is, in the words of its help.
+const about = `Run CMD with short-lived secrets from Vault or OpenBao in its environment, keep
+them alive, and restart or tell CMD when one changes:
+
+  vwrap -e 'DB_PASSWORD=vault:database/creds/app#password' -- npm start
+
+What to fetch may stand in the nearest vwrap.yaml. Each flag has a twin in the
+environment: VWRAP_STOP_GRACE is --stop-grace. The exit status is CMD's, or 125
+where vwrap fails, 126 and 127 where CMD cannot be executed or found.`
+
 func newApp(i *invocation) *cli.App {
 	run := func(c *cli.Context) error { return i.run(c) }
-	return &cli.App{
+	cli.FlagStringer = flagHelp
+	app := &cli.App{
 		Name:                      "vwrap",
-		Usage:                     "run a command with short-lived secrets from Vault or OpenBao",
 		UsageText:                 "vwrap [flags] -- CMD [ARG...]",
+		Description:               about,
+		CustomAppHelpTemplate:     appHelp,
 		Flags:                     runFlags(),
 		Action:                    run,
 		HideHelpCommand:           true,
@@ -128,20 +140,27 @@ func newApp(i *invocation) *cli.App {
 		Commands: []*cli.Command{
 			{
 				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
-				Flags: runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
+				Description: about,
+				Flags:       runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
-				Flags: []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
+				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
+				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
 				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
-				Action: func(c *cli.Context) error { return i.version(c) }, OnUsageError: usageError, HideHelpCommand: true,
+				Description: "Print the version, and what it was built with.",
+				Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Action:      func(c *cli.Context) error { return i.version(c) }, OnUsageError: usageError, HideHelpCommand: true,
 			},
 		},
 	}
+	for _, c := range app.Commands {
+		c.CustomHelpTemplate = commandHelp
+	}
+	return app
 }
 
 // undefined is how the flag package says that it does not know a flag.
