@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		cleanup.run()
 		os.Exit(1)
 	}
-	go cleanUpWhenInterrupted()
+	cleanUpWhenInterrupted()
 	code := m.Run()
 	cleanup.run()
 	os.Exit(code)
@@ -86,12 +86,20 @@ func (u *undo) run() {
 	}
 }
 
-// cleanUpWhenInterrupted lives as long as the test binary. A KILL it cannot see: then the children's own
-// parent-death signals end them, and only the scratch folder stays.
+// cleanUpWhenInterrupted goes on as long as the test binary does. A KILL it cannot see: then the children's own
+// parent-death signals end them, and only the scratch folder stays. HUP is caught under nohup too, and passed over:
+// what ignores it begins programs that ignore it.
 func cleanUpWhenInterrupted() {
+	nohup := signal.Ignored(syscall.SIGHUP)
 	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	<-interrupted
-	cleanup.run()
-	os.Exit(130)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		for s := range interrupted {
+			if s == syscall.SIGHUP && nohup {
+				continue
+			}
+			cleanup.run()
+			os.Exit(130)
+		}
+	}()
 }
