@@ -30,9 +30,9 @@ lint:
 e2e: build
 	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -p 1 -timeout 30m ./...
 
-contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md
+contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
 	.ci/install test
-	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^TestProcessContract$$' .
+	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument)$$' .
 
 demo: build ## a credential is renewed, replaced, and the command restarted: in a minute, before your eyes
 	cd devvault && $(BUILD) -mod=readonly -o ../bin/devvault . && $(BUILD) -mod=readonly -o ../bin/demo ./demo

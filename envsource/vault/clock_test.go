@@ -46,7 +46,9 @@ type leapAlarm struct {
 
 func (a *leapAlarm) Set(at time.Time) { a.timer.Reset(at.Sub(a.clock.Now())) }
 
-// After a sleep what is due is done at once: what still lives is renewed, what has ended is replaced.
+// Fault: the machine sleeps
+// Notices: nothing, or a restart where a lease has ended meanwhile
+// Does: does at once what is due: what still lives is renewed, what has ended is replaced
 func TestAfterASleep(t *testing.T) {
 	for name, tt := range map[string]struct {
 		slept time.Duration

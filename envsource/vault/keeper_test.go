@@ -544,7 +544,9 @@ func TestAVersionWithADeletionTime(t *testing.T) {
 	})
 }
 
-// A node that has just become the leader may not know a good token: one such answer ends nothing, the second does.
+// Fault: a node that has just become the leader does not know the token
+// Notices: nothing
+// Does: asks again before it believes that: one such answer ends nothing, the second does
 func TestATokenIsNotDeadAtTheFirstWord(t *testing.T) {
 	for strange := range 3 {
 		keeping(t, Token{}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
