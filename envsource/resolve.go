@@ -47,6 +47,7 @@ type Result struct {
 	Holdings []Holding         // of what was read now, also where Resolve fails: a lease must not be forgotten
 	Failed   map[string]string // by located key: due, could not be read, carried over; the reason
 	Outage   string            // one of those reasons that is ErrUnavailable
+	Wait     time.Duration     // that a server which failed asks not to be asked again; set also where Resolve fails
 	Warnings []string
 }
 
@@ -210,6 +211,7 @@ func (c *collector) readOne(ctx context.Context, key string, w *want) {
 		c.mu.Lock()
 		c.result.Failed[key] = err.Error()
 		c.result.Outage = cmp.Or(OutageOf(err), c.result.Outage)
+		c.result.Wait = max(Wait(err), c.result.Wait)
 		c.mu.Unlock()
 		c.keep(key, kept)
 	case !w.required && forgivable(err):
@@ -274,6 +276,7 @@ func (c *collector) warn(format string, args ...any) {
 func (c *collector) fail(w *want, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.result.Wait = max(Wait(err), c.result.Wait)
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.As(err, new(*readError)) {
 		c.errs = append(c.errs, joined.Unwrap()...)
 		return

@@ -283,8 +283,15 @@ func TestCarry(t *testing.T) {
 	if err != nil || !slices.Equal(third.Environ, second.Environ) || third.Failed[key] == "" {
 		t.Errorf("a due read that fails: %q, failed %v, %v: want the old value and the reason", third.Environ, third.Failed, err)
 	}
-	if _, err = resolve(t, f, in, Fetch{Carry: second.Carry, Due: []string{key}, Strict: true}); err == nil {
-		t.Error("strict: the old value is dead, so this must fail")
+	f.errs["kv/data/app"] = Later(f.errs["kv/data/app"], time.Minute)
+	for _, strict := range []bool{false, true} {
+		r, err := resolve(t, f, in, Fetch{Carry: second.Carry, Due: []string{key}, Strict: strict})
+		if r.Wait != time.Minute {
+			t.Errorf("the server asks for a minute, told is %s", r.Wait)
+		}
+		if strict && err == nil {
+			t.Error("strict: the old value is dead, so this must fail")
+		}
 	}
 	delete(f.errs, "kv/data/app")
 	delete(f.secrets, "kv/data/app")

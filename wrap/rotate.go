@@ -63,7 +63,7 @@ func (r *loop) settle() {
 // could not be read.
 func (r *loop) again(report courier.Report) {
 	if len(report.Failed) > 0 {
-		r.backoff()
+		r.backoff(report.Wait)
 		return
 	}
 	r.failures = 0

@@ -186,7 +186,7 @@ func (r *loop) launch(e courier.Errand, due ...string) error {
 			r.exits(StatusFailed)
 			return err
 		}
-		r.retry(err.Error())
+		r.retry(err.Error(), 0)
 		return nil
 	}
 	r.count++
@@ -239,10 +239,10 @@ func (r *loop) failed(report courier.Report) error {
 	}
 	if report.Outage != "" {
 		r.keeper.Heard(report.Outage)
-		r.retry("")
+		r.retry("", report.Wait)
 		return nil
 	}
-	r.retry(strings.Join(report.Errors, "\n"))
+	r.retry(strings.Join(report.Errors, "\n"), report.Wait)
 	return nil
 }
 
@@ -273,8 +273,8 @@ func (r *loop) dismiss() {
 }
 
 // retry says why a rotation could not be done ("" where that is said already) and sets the time of the next try.
-// The command goes on.
-func (r *loop) retry(why string) {
+// The command goes on. asked is as backoff has it.
+func (r *loop) retry(why string, asked time.Duration) {
 	for line := range strings.SplitSeq(why, "\n") {
 		if line != "" {
 			r.sayOnce(line + ": trying again")
@@ -284,14 +284,21 @@ func (r *loop) retry(why string) {
 	if !r.alive {
 		r.phase = waiting
 	}
-	r.backoff()
+	r.backoff(asked)
 }
 
-// backoff sets the time of the next try: exponential from 1 s to 60 s with full jitter.
-func (r *loop) backoff() {
+// backoff sets the time of the next try: exponential from 1 s to 60 s with full jitter. What the server asked for
+// (Retry-After) is heeded, up to half of what the first pending credential to end has left.
+func (r *loop) backoff(asked time.Duration) {
 	r.failures++
 	most := min(time.Second<<min(r.failures-1, 6), time.Minute)
-	r.begin.Reset(time.Duration(rand.Int64N(int64(most))) + 100*time.Millisecond)
+	wait := time.Duration(rand.Int64N(int64(most))) + 100*time.Millisecond
+	for _, n := range r.pending {
+		if !n.By.IsZero() {
+			asked = min(asked, time.Until(n.By)/2)
+		}
+	}
+	r.begin.Reset(max(wait, asked))
 }
 
 // sayOnce warns, unless that was said since the last rotation that went well.
@@ -424,7 +431,7 @@ func (r *loop) executed(err error) error {
 		old.values.Forget()
 	}
 	if err != nil {
-		r.retry(err.Error())
+		r.retry(err.Error(), 0)
 		return nil
 	}
 	r.phase, r.alive, r.killed, r.failures = quiet, true, false, 0

@@ -486,6 +486,40 @@ func TestAFailedRotationLeavesTheCommandAlone(t *testing.T) {
 	})
 }
 
+// A server that asks for time (Retry-After) gets it, but for what ends before.
+func TestAServerThatAsksForTimeGetsIt(t *testing.T) {
+	busy := func(courier.Task) courier.Report {
+		return courier.Report{Errors: []string{"busy"}, Status: StatusFailed, Outage: "busy", Wait: 10 * time.Minute}
+	}
+	tried := func(log []string) (n int) {
+		for _, line := range log {
+			if strings.HasPrefix(line, "launch ") {
+				n++
+			}
+		}
+		return n
+	}
+	for by, want := range map[time.Duration]int{0: 0, time.Hour: 0, 10 * time.Minute: 1} {
+		wrapped(t, Policy{}, func(_ *testing.T, r *running) {
+			r.started()
+			r.now(func() { r.report = busy })
+			n := envsource.Notice{Key: "db"}
+			if by > 0 {
+				n.By = time.Now().Add(by)
+			}
+			r.notice <- n
+			pause(2 * time.Second)
+			if got := tried(r.logged()); got != 1 {
+				r.t.Errorf("tried %d times", got)
+			}
+			pause(6 * time.Minute)
+			if got := tried(r.logged()); got != want {
+				r.t.Errorf("what ends in %s is tried %d times within six minutes, not %d", by, got, want)
+			}
+		})
+	}
+}
+
 // What is due and cannot be read does not keep the rest from rotating, and is tried again.
 func TestOneBadSecretStopsNoOther(t *testing.T) {
 	wrapped(t, Policy{}, func(_ *testing.T, r *running) {

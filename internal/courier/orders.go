@@ -69,6 +69,7 @@ type Report struct {
 	Warnings []string            `json:"warnings,omitempty"`
 	Errors   []string            `json:"errors,omitempty"` // a line each; then nothing will be executed
 	Status   int                 `json:"status,omitempty"` // with Errors: the exit status that they mean
+	Wait     time.Duration       `json:"wait,omitempty"`   // nanoseconds that a server asks not to be asked again (Retry-After)
 	Outage   string              `json:"outage,omitempty"` // with Errors or Failed: the server could not be had, in which words
 	Took     time.Duration       `json:"took"`             // fetching, in nanoseconds
 }
