@@ -33,9 +33,10 @@ type fault struct {
 	delay      time.Duration
 	status     int
 	retryAfter string
+	namespace  string
 }
 
-const faultyUsage = usageError("faulty-vault start NAME | faulty-vault NAME none|reset|lose|truncate|hang|delay=DURATION|status=CODE " +
+const faultyUsage = usageError("faulty-vault start NAME | faulty-vault NAME none|reset|lose|truncate|hang|delay=DURATION|status=CODE|namespace=NAME " +
 	"[-path PREFIX] [-retry-after SECONDS] | faulty-vault requests NAME MIN MAX")
 
 // faulty-vault start NAME puts a proxy before the script's server, and its address into the variable NAME. Then
@@ -49,6 +50,8 @@ const faultyUsage = usageError("faulty-vault start NAME | faulty-vault NAME none
 //	hang            nothing is answered
 //	delay=DURATION  they are passed on later
 //	status=CODE     they are answered so, and the server is asked nothing
+//	namespace=NAME  no fault: the server is what a namespace of a larger one holds (Enterprise and OpenBao have them, the server
+//	                of the tests has none); requests for any other are denied
 func faultyVault(s *session, args []string) error {
 	flags := newFlags("faulty-vault")
 	path := flags.String("path", "", "of the requests that are meant")
@@ -81,6 +84,8 @@ func parseFault(text string) (f fault, err error) {
 		f.delay, err = time.ParseDuration(value)
 	case "status":
 		f.status, err = strconv.Atoi(value)
+	case "namespace":
+		f.namespace = value
 	default:
 		err = faultyUsage
 	}
@@ -222,6 +227,13 @@ func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case "delay":
 		time.Sleep(f.delay)
+	case "namespace":
+		if strings.Trim(r.Header.Get("X-Vault-Namespace"), "/") != f.namespace {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintln(w, `{"errors":["permission denied"]}`)
+			return
+		}
+		r.Header.Del("X-Vault-Namespace")
 	}
 	answer, err := p.forward(r)
 	if err != nil {

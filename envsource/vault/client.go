@@ -47,7 +47,7 @@ type Config struct {
 // DefaultAddress is where Vault's own client looks when nothing is set.
 const DefaultAddress = "https://127.0.0.1:8200"
 
-// WithEnviron returns c with what VAULT_* (and OpenBao's BAO_*, which win) say of TLS, namespace and proxy. Fields
+// WithEnviron returns c with what VAULT_* (and OpenBao's BAO_*, which win) say of TLS and proxy. Fields
 // that are set already stay.
 func (c Config) WithEnviron(getenv func(string) string) (Config, error) {
 	fill := func(field *string, name string) {
@@ -55,7 +55,6 @@ func (c Config) WithEnviron(getenv func(string) string) (Config, error) {
 			*field = Environ(getenv, name)
 		}
 	}
-	fill(&c.Namespace, "NAMESPACE")
 	fill(&c.CACert, "CACERT")
 	fill(&c.CAPath, "CAPATH")
 	fill(&c.ClientCert, "CLIENT_CERT")

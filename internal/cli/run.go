@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
@@ -121,8 +124,9 @@ func checkFlags(c *cli.Context) error {
 	return errors.Join(errs...)
 }
 
-// overlay lays the flags that are set over conf.
+// overlay lays the flags that are set over conf, and the namespace of the environment, which wins as its address does.
 func overlay(c *cli.Context, conf *config.Config) {
+	conf.Vault.Namespace = strings.Trim(cmp.Or(vault.Environ(os.Getenv, "NAMESPACE"), conf.Vault.Namespace), "/")
 	r := &conf.Rotation
 	if c.IsSet("on-rotate") {
 		r.Action, r.ActionSet = config.Action(c.String("on-rotate")), true
