@@ -2,7 +2,7 @@
 GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
 
-.PHONY: build test cross lint e2e contract demo bench soak fleet fuzz clean
+.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -29,6 +29,11 @@ lint:
 
 e2e: build
 	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -p 1 -timeout 30m ./...
+
+e2e-full: build ## what takes too long for each run: clusters that lose their leader, and the soak
+	.ci/install test
+	cd e2e && $(GO) vet -tags full ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -tags full -count=1 -timeout 30m -run '^(TestCluster|TestServerKilled)' .
+	$(MAKE) --no-print-directory soak
 
 contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
 	.ci/install test

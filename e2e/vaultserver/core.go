@@ -42,7 +42,7 @@ func startCore(opts options) (*vault.Core, string, error) {
 }
 
 func newCore(opts options) (*vault.Core, error) {
-	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.LevelFromString(opts.logLevel), Output: os.Stderr})
+	logger := newLogger(opts.logLevel)
 	storage, err := inmem.NewInmem(nil, logger)
 	if err != nil {
 		return nil, fmt.Errorf("make storage: %w", err)
@@ -64,6 +64,10 @@ func newCore(opts options) (*vault.Core, error) {
 		MetricsHelper:       metricsutil.NewMetricsHelper(sink, false),
 		MetricSink:          metricsutil.NewClusterMetricSink("vaultserver", sink),
 	})
+}
+
+func newLogger(level string) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.LevelFromString(level), Output: os.Stderr})
 }
 
 // unseal returns when the core serves: storage in memory has no high availability, so there is no election to wait for.

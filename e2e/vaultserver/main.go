@@ -1,14 +1,17 @@
-// Command vaultserver is a real Vault in development mode, built from the Go modules with only the engines that
-// the end-to-end tests use, so that they need no downloaded server.
+// Command vaultserver is a real Vault, built from the Go modules with only the engines that the end-to-end tests use,
+// so that they need no downloaded server.
 //
 // It depends on Vault 1.21, which is licensed under the Business Source License 1.1 (BUSL-1.1). It is for tests
 // alone: it is a module of its own, nothing in vwrap imports it, and it is never shipped. The program that may be
 // shipped is devvault, which is built from the last MPL-2.0 engines.
 //
-// Its command line is the part of `vault server -dev` that the tests need, and so are the lines that it prints, so
-// that a real vault or bao can take its place:
+// Its command line is the part of `vault server` that the tests need, and so are the lines that it prints and the
+// configuration that it reads, so that a real vault or bao can take its place:
 //
 //	vaultserver server -dev -dev-root-token-id=TOKEN -dev-listen-address=127.0.0.1:8200 -dev-no-store-token
+//	vaultserver server -config=FILE
+//
+// The first is in memory, the second a node of a raft cluster that keeps its data.
 package main
 
 import (
@@ -30,6 +33,7 @@ import (
 
 // options are what the command line says.
 type options struct {
+	config   string // the file of a node that keeps its data; "" is development mode
 	address  string
 	token    string
 	logLevel string
@@ -52,6 +56,13 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if opts.config != "" {
+		return runNode(ctx, opts)
+	}
+	return runDev(ctx, opts)
+}
+
+func runDev(ctx context.Context, opts options) error {
 	listener, err := listenLoopback(opts.address)
 	if err != nil {
 		return err
@@ -72,14 +83,16 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(serve(ctx, listener, core), core.Shutdown())
 }
 
-// parse reads `server -dev …`; flags of a real server that make no difference here are accepted and ignored.
+// parse reads `server -dev …` and `server -config=FILE`; flags of a real server that make no difference here are
+// accepted and ignored.
 func parse(args []string) (options, error) {
 	var opts options
 	if len(args) == 0 || args[0] != "server" {
-		return opts, errors.New("usage: vaultserver server -dev [flags]")
+		return opts, errors.New("usage: vaultserver server -dev [flags] | server -config=FILE [-log-level=LEVEL]")
 	}
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	dev := flags.Bool("dev", false, "run in memory, initialised and unsealed (there is no other mode)")
+	dev := flags.Bool("dev", false, "run in memory, initialised and unsealed")
+	flags.StringVar(&opts.config, "config", "", "run as the JSON `file` says, and keep the data")
 	flags.StringVar(&opts.address, "dev-listen-address", "127.0.0.1:8200", "loopback `host:port` to listen at")
 	flags.StringVar(&opts.token, "dev-root-token-id", "", "the root token's `id`")
 	flags.StringVar(&opts.logLevel, "log-level", "error", "trace, debug, info, warn or error")
@@ -90,9 +103,9 @@ func parse(args []string) (options, error) {
 		return opts, err
 	}
 	switch {
-	case !*dev:
-		return opts, errors.New("run only with -dev")
-	case opts.token == "":
+	case *dev == (opts.config != ""):
+		return opts, errors.New("one of -dev and -config is needed")
+	case *dev && opts.token == "":
 		return opts, errors.New("-dev-root-token-id is missing")
 	}
 	return opts, nil
@@ -101,12 +114,8 @@ func parse(args []string) (options, error) {
 // listenLoopback refuses every address that another machine could reach: this server has a root token that was
 // chosen on a command line.
 func listenLoopback(address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("read listen address: %w", err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("listen at %s: not a loopback IP address", address)
+	if err := loopbackAddress(address); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return net.Listen("tcp", address)
 }
