@@ -169,7 +169,7 @@ var errLate = errors.New("none came in time")
 func (c *Client) classify(what string, err error) error {
 	var r *api.ResponseError
 	if errors.Is(err, redirected{}) {
-		return envsource.Mark(fmt.Errorf("Vault at %s redirects elsewhere: a token is not sent after it: set the address of the active node",
+		return envsource.Mark(fmt.Errorf("Vault at %s redirects to another server, as a standby without a leader does, and no token is sent there: if it stays so, set the active node's address",
 			c.address), envsource.ErrUnavailable)
 	}
 	if b, ok := errors.AsType[busy](err); ok {
