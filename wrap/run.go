@@ -287,17 +287,17 @@ func (r *loop) retry(why string, asked time.Duration) {
 	r.backoff(asked)
 }
 
-// backoff sets the time of the next try: exponential from 1 s to 60 s with full jitter. What the server asked for
-// (Retry-After) is heeded, up to half of what the first pending credential to end has left.
+// backoff sets the time of the next try: exponential from 1 s to 60 s with full jitter, within a third of what the first
+// pending credential to end has left. What the server asked for (Retry-After) is heeded, up to half of that.
 func (r *loop) backoff(asked time.Duration) {
 	r.failures++
 	most := min(time.Second<<min(r.failures-1, 6), time.Minute)
-	wait := time.Duration(rand.Int64N(int64(most))) + 100*time.Millisecond
 	for _, n := range r.pending {
-		if !n.By.IsZero() {
-			asked = min(asked, time.Until(n.By)/2)
+		if left := time.Until(n.By); !n.By.IsZero() && left > 0 {
+			most, asked = min(most, left/3), min(asked, left/2)
 		}
 	}
+	wait := time.Duration(rand.Float64()*float64(most)) + 100*time.Millisecond
 	r.begin.Reset(max(wait, asked))
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -517,6 +518,29 @@ func TestAServerThatAsksForTimeGetsIt(t *testing.T) {
 				r.t.Errorf("what ends in %s is tried %d times within six minutes, not %d", by, got, want)
 			}
 		})
+	}
+}
+
+// An outage that ends before a credential does costs none, however long it was.
+func TestWhatCanBeReplacedInTimeIs(t *testing.T) {
+	for _, c := range []struct{ outage, left time.Duration }{{30 * time.Second, 45 * time.Second}, {time.Minute, 80 * time.Second}, {90 * time.Second, 2 * time.Minute}, {time.Hour, time.Hour + 30*time.Second}} {
+		for range 50 {
+			wrapped(t, Policy{}, func(_ *testing.T, r *running) {
+				r.started()
+				r.now(func() {
+					r.report = func(courier.Task) courier.Report {
+						return courier.Report{Errors: []string{"down"}, Status: StatusFailed, Outage: "down"}
+					}
+				})
+				r.notice <- envsource.Notice{Key: "db", By: time.Now().Add(c.left)}
+				pause(c.outage)
+				r.now(func() { r.report = reports(db("b")) })
+				pause(c.left - c.outage)
+				if log := r.logged(); !slices.Contains(log, "open "+strconv.Itoa(len(r.gens))) {
+					r.t.Errorf("an outage of %s outlived a credential that had %s", c.outage, c.left)
+				}
+			})
+		}
 	}
 }
 
