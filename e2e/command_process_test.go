@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -170,4 +171,18 @@ func tally(s *session, args []string) error {
 		return fmt.Errorf("the tally is runs=%d ok=%d failed=%d", runs, oks, fails)
 	}
 	return nil
+}
+
+// runtime-dir gives the script's vwraps, and who looks for them, a folder of their own. Its path is short: a socket's has to be.
+func runtimeDir(s *session, args []string) error {
+	if len(args) != 0 {
+		return usageError("runtime-dir")
+	}
+	dir, err := os.MkdirTemp("", "v")
+	if err != nil {
+		return fmt.Errorf("make the folder: %w", err)
+	}
+	s.ts.Defer(func() { os.RemoveAll(dir) })
+	s.ts.Setenv("VWRAP_RUNTIME_DIR", filepath.Join(dir, "run"))
+	return os.Chmod(dir, 0o755)
 }

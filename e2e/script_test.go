@@ -126,6 +126,7 @@ func allCommands() map[string]command {
 		"pg-static":      pgStatic,
 		"pg-watch":       pgWatch,
 		"restart-vault":  restartVault,
+		"runtime-dir":    runtimeDir,
 		"signal":         signalProcess,
 		"start":          start,
 		"status":         status,

@@ -57,5 +57,14 @@ type Policy struct {
 	StopFirst    bool             // stop the old command before new credentials are fetched
 	StopOnExpiry bool             // end with StatusFailed where a credential dies and cannot be replaced
 	Shared       bool             // the command is in vwrap's process group, which the terminal's signals reach
+	Handle       *Handle          // for those who ask something of the run; nil: nobody does
+	Rotated      func(Rotation)   // told of each one, in the loop: it must not wait; nil: nobody is
 	Log          *slog.Logger
+}
+
+// Rotation is one that was done.
+type Rotation struct {
+	Generation uint64
+	Variables  []string
+	Action     Action
 }

@@ -63,10 +63,11 @@ func (r *loop) settle() {
 // could not be read.
 func (r *loop) again(report courier.Report) {
 	if len(report.Failed) > 0 {
+		r.problem = report.Failed[sortedKeys(report.Failed)[0]]
 		r.backoff(report.Wait)
 		return
 	}
-	r.failures = 0
+	r.failures, r.problem = 0, ""
 	clear(r.said)
 	r.settle()
 }

@@ -20,6 +20,7 @@ import (
 
 // Generation is a courier, and later the command that it became.
 type Generation interface {
+	PID() int
 	Reported() <-chan courier.Report // once
 	Executed() <-chan error          // once, after Open: nil when the program runs, or the errno
 	Ended() <-chan struct{}          // closed
@@ -98,6 +99,13 @@ type loop struct {
 	status    *proc.Status // that vwrap's own decision means; nil: the command's own
 	said      map[string]bool
 	done      bool
+
+	since    time.Time // the command began
+	restarts int
+	problem  string          // why the last rotation could not be done
+	changed  []string        // variables that the next generation has anew
+	forced   map[string]bool // keys of what is rotated though its value may be the same
+	askers   []asker
 }
 
 // Run launches the first generation and goes on until the command ends for good. It returns how vwrap has ended: as
@@ -107,8 +115,8 @@ type loop struct {
 func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan signals.Received, p Policy) (proc.Status, error) {
 	r := &loop{
 		Policy: p, launcher: l, keeper: k, saved: p.Saved, said: map[string]bool{},
-		pending: map[string]envsource.Notice{},
-		begin:   stoppedTimer(), kill: stoppedTimer(),
+		pending: map[string]envsource.Notice{}, forced: map[string]bool{},
+		begin: stoppedTimer(), kill: stoppedTimer(),
 	}
 	defer r.begin.Stop()
 	defer r.kill.Stop()
@@ -116,6 +124,10 @@ func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan signals.Received
 	err := r.launch(courier.Launch)
 	for err == nil && !r.done {
 		err = r.step(sigs)
+		r.answer()
+	}
+	if p.Handle != nil {
+		close(p.Handle.over)
 	}
 	r.farewell()
 	if r.status != nil {
@@ -147,7 +159,13 @@ func (r *loop) step(sigs <-chan signals.Received) error {
 	if r.alive {
 		ended = r.child.Ended()
 	}
+	var asks chan func(*loop)
+	if r.Handle != nil {
+		asks = r.Handle.asks
+	}
 	select {
+	case f := <-asks:
+		f(r)
 	case <-r.cancelled:
 		r.cancelled = nil
 		r.signalled(signals.Received{Signal: unix.SIGTERM})
@@ -240,6 +258,7 @@ func (r *loop) failed(report courier.Report) error {
 	if report.Outage != "" {
 		r.keeper.Heard(report.Outage)
 		r.retry("", report.Wait)
+		r.problem = report.Outage
 		return nil
 	}
 	r.retry(strings.Join(report.Errors, "\n"), report.Wait)
@@ -275,6 +294,7 @@ func (r *loop) dismiss() {
 // retry says why a rotation could not be done ("" where that is said already) and sets the time of the next try.
 // The command goes on. asked is as backoff has it.
 func (r *loop) retry(why string, asked time.Duration) {
+	r.problem = why
 	for line := range strings.SplitSeq(why, "\n") {
 		if line != "" {
 			r.sayOnce(line + ": trying again")
@@ -336,8 +356,10 @@ func (r *loop) probed(report courier.Report) error {
 	return nil
 }
 
-// differs reports whether h has another value than the child's generation.
-func (r *loop) differs(h envsource.Holding) bool { return r.child.held[h.Key].Digest != h.Digest }
+// differs reports whether h has another value than the child's generation, or is to count as such.
+func (r *loop) differs(h envsource.Holding) bool {
+	return r.forced[h.Key] || r.child.held[h.Key].Digest != h.Digest
+}
 
 // adopt makes what was read anew, with no change of value, part of the child's generation.
 func (r *loop) adopt(same []envsource.Holding) {
@@ -368,26 +390,27 @@ func (r *loop) prepared(report courier.Report) error {
 	case r.alive && (action == None || action == Signal):
 		r.refreshed(action, report)
 	case r.alive:
+		r.changed = r.changes(report.Holdings)
 		r.keeper.Hold(r.next.n, values(r.next.held))
-		r.Log.Info(fmt.Sprintf("restarting the command: new %s", r.changes(report.Holdings)))
+		r.Log.Info(fmt.Sprintf("restarting the command: new %s", strings.Join(r.changed, ", ")))
 		r.stop(r.StopSignal)
 	default:
+		r.changed = r.changes(report.Holdings)
 		r.keeper.Hold(r.next.n, values(r.next.held))
 		r.open()
 	}
 	return nil
 }
 
-// changes names the variables whose values differ.
-func (r *loop) changes(hs []envsource.Holding) string {
-	var names []string
+// changes are the variables whose values differ.
+func (r *loop) changes(hs []envsource.Holding) (names []string) {
 	for _, h := range hs {
 		if r.differs(h) {
 			names = append(names, h.Variables...)
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
+	return slices.Compact(names)
 }
 
 // refreshed: the command goes on; its generation is the new one.
@@ -401,12 +424,20 @@ func (r *loop) refreshed(action Action, report courier.Report) {
 	r.next = nil
 	r.phase = quiet
 	if action == Signal {
-		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Signal), names))
+		r.Log.Info(fmt.Sprintf("sending %s to the command: new %s", signals.Name(r.Signal), strings.Join(names, ", ")))
 		r.failing(r.child.Signal(r.Signal))
 	} else {
-		r.Log.Info(fmt.Sprintf("new %s: the command is left alone", names))
+		r.Log.Info(fmt.Sprintf("new %s: the command is left alone", strings.Join(names, ", ")))
 	}
+	r.rotated(action, names)
 	r.again(report)
+}
+
+// rotated tells of a rotation.
+func (r *loop) rotated(action Action, variables []string) {
+	if r.Rotated != nil {
+		r.Rotated(Rotation{Generation: r.child.n, Variables: variables, Action: action})
+	}
 }
 
 // open lets the courier become the command.
@@ -434,8 +465,12 @@ func (r *loop) executed(err error) error {
 		r.retry(err.Error(), 0)
 		return nil
 	}
-	r.phase, r.alive, r.killed, r.failures = quiet, true, false, 0
+	r.phase, r.alive, r.killed, r.failures, r.problem, r.since = quiet, true, false, 0, "", time.Now()
 	clear(r.said)
+	if old != nil {
+		r.restarts++
+		r.rotated(Restart, r.changed)
+	}
 	r.Log.Debug(fmt.Sprintf("generation %d runs", r.child.n))
 	saved := r.saved
 	r.saved = nil

@@ -88,6 +88,7 @@ func (w *world) Launch(t courier.Task, _ Generation) (Generation, error) {
 	return g, nil
 }
 
+func (g *gen) PID() int                        { return 1000 + g.n }
 func (g *gen) Reported() <-chan courier.Report { return g.reported }
 func (g *gen) Executed() <-chan error          { return g.executed }
 func (g *gen) Ended() <-chan struct{}          { return g.ended }
@@ -204,6 +205,7 @@ func reports(hs ...envsource.Holding) func(courier.Task) courier.Report {
 // running is a wrapped command in a bubble.
 type running struct {
 	*world
+	handle *Handle
 	sigs   chan signals.Received
 	result chan struct{}
 	status proc.Status
@@ -225,7 +227,8 @@ func wrapped(t *testing.T, p Policy, body func(t *testing.T, r *running)) {
 		p.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 		w := &world{t: t, notice: make(chan envsource.Notice), report: reports(kv("1"), db("a"))}
 		ctx, cancel := context.WithCancel(t.Context())
-		r := &running{world: w, sigs: make(chan signals.Received, 8), result: make(chan struct{}), stop: cancel}
+		p.Handle = NewHandle()
+		r := &running{world: w, handle: p.Handle, sigs: make(chan signals.Received, 8), result: make(chan struct{}), stop: cancel}
 		go func() {
 			defer close(r.result)
 			r.status, r.err = Run(ctx, w, w, r.sigs, p)

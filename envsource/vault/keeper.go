@@ -59,8 +59,9 @@ type Keeper struct {
 	outbox      []envsource.Notice
 	token       tokenState
 	warned      map[string]bool // messages said once
-	outage      bool
-	watching    bool // the token
+	problem     string          // in which words the server cannot be had; "" where it can
+	since       time.Time       // of that, of Go's clock
+	watching    bool            // the token
 }
 
 // leftLease is a lease that no generation holds and that is not revoked: a program may hold it still, or the
@@ -73,8 +74,9 @@ type leftLease struct {
 // item is a holding that is kept.
 type item struct {
 	state
-	held envsource.Holding
-	busy bool // a request about it is under way
+	held    envsource.Holding
+	busy    bool   // a request about it is under way
+	problem string // of the last request
 }
 
 type tokenState struct {
@@ -202,7 +204,7 @@ func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 		before := k.generations[n]
 		k.generations[n] = map[string]bool{}
 		for _, h := range hs {
-			id := h.Key + "\x00" + h.LeaseID
+			id := idOf(h)
 			k.generations[n][id] = true
 			k.adopt(id, h)
 		}
@@ -213,6 +215,9 @@ func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 	}
 	return done
 }
+
+// idOf tells holdings apart: those of two generations may have one key and two leases.
+func idOf(h envsource.Holding) string { return h.Key + "\x00" + h.LeaseID }
 
 // adopt begins to keep h, or goes on where h says nothing new.
 func (k *Keeper) adopt(id string, h envsource.Holding) {
@@ -431,7 +436,7 @@ func (k *Keeper) announce(it *item, n envsource.Notice) {
 }
 
 func (k *Keeper) renewed(it *item, asked time.Time, g Grant, err error, p Policy) {
-	it.busy = false
+	it.busy, it.problem = false, problemOf(err)
 	if err != nil {
 		k.heard(err)
 		it.state = it.failed(err, k.clock.Now(), p, k.roll)
@@ -451,7 +456,7 @@ func (k *Keeper) renewed(it *item, asked time.Time, g Grant, err error, p Policy
 }
 
 func (k *Keeper) versioned(it *item, version string, err error, p Policy) {
-	it.busy = false
+	it.busy, it.problem = false, problemOf(err)
 	k.heard(err)
 	switch {
 	case err == nil && version != it.held.Stamp:
@@ -466,6 +471,13 @@ func (k *Keeper) versioned(it *item, version string, err error, p Policy) {
 		k.once("deleted "+it.held.Key, "%s: %s is deleted: keeping the value it had", strings.Join(it.held.Variables, ", "), it.held.Read)
 	}
 	it.state = it.looked(k.clock.Now(), err, p, k.roll)
+}
+
+func problemOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // Heard is what a courier found of the server: problem is the outage it met, or "" where it was answered.
@@ -483,11 +495,11 @@ func (k *Keeper) Heard(problem string) {
 func (k *Keeper) heard(err error) {
 	switch down := errors.Is(err, envsource.ErrUnavailable); {
 	case len(k.items) == 0: // a start tells its own errors
-	case down && !k.outage:
-		k.outage = true
+	case down && k.problem == "":
+		k.problem, k.since = err.Error(), time.Now()
 		k.opts.Log.Warn(fmt.Sprintf("%v: the command goes on with what it has", err))
-	case !down && k.outage:
-		k.outage = false
+	case !down && k.problem != "":
+		k.problem, k.since = "", time.Time{}
 		k.opts.Log.Info("Vault answers again")
 	}
 }

@@ -33,10 +33,11 @@ type state struct {
 	wake     time.Time // when next is due; zero with rest
 	born     time.Time // when the first grant was asked for
 	want     time.Duration
-	expires  time.Time // the end of the last grant; zero is never
-	ceiling  time.Time // it ends then, whatever is granted; zero is never
-	failures int       // of requests, in a row
-	told     bool      // the wrapper knows that it must be replaced
+	last     time.Duration // the last grant
+	expires  time.Time     // the end of the last grant; zero is never
+	ceiling  time.Time     // it ends then, whatever is granted; zero is never
+	failures int           // of requests, in a row
+	told     bool          // the wrapper knows that it must be replaced
 }
 
 // dice gives jitter: a number in [0, 1).
@@ -49,7 +50,7 @@ func begin(h envsource.Holding, asked time.Time, p Policy, roll dice) state {
 	case h.Kind == envsource.KindLeased && h.TTL > 0:
 		s = s.granted(asked, Grant{h.TTL, h.Renewable}, p, roll)
 	case h.Kind == envsource.KindTimed:
-		s.expires = asked.Add(h.TTL)
+		s.last, s.expires = h.TTL, asked.Add(h.TTL)
 		s.next, s.wake = replace, s.replaceAt(p, roll)
 	case h.Kind == envsource.KindRotated:
 		// The server is late now and then, and by hand it may rotate at any time: the poll interval is the most.
@@ -70,7 +71,7 @@ func begin(h envsource.Holding, asked time.Time, p Policy, roll dice) state {
 // max TTL is near (Vault truncates a renewal there, since 1.14 with a warning): renewing is over.
 func (s state) granted(asked time.Time, g Grant, p Policy, roll dice) state {
 	s.failures, s.told = 0, false
-	s.expires = asked.Add(g.TTL)
+	s.last, s.expires = g.TTL, asked.Add(g.TTL)
 	capped := !s.ceiling.IsZero() && s.expires.After(s.ceiling)
 	if capped {
 		s.expires = s.ceiling

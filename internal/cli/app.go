@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -142,6 +143,23 @@ func newApp(i *invocation) *cli.App {
 				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
 				Description: about,
 				Flags:       runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",
+				Description: "Show what the vwrap that runs here holds: variables, leases, how long they last, and\nwhat comes next; never a value. The exit status is 0 where all is well, 1 where a\ncredential is dead, or about to be with Vault away, and 2 where no vwrap runs, so\nthat it serves as a HEALTHCHECK.",
+				Flags:       statusFlags(), Action: func(c *cli.Context) error { return i.showStatus(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "rotate", Usage: "have the vwrap that runs here fetch anew and rotate its command", UsageText: "vwrap rotate --all | NAME...",
+				Description: "Have the vwrap that runs here fetch the secrets of the variables NAME anew, or all of\nthem, and rotate its command, now and whether a value differs or not. It returns when\nthat is done. The exit status is 0 then, 1 where it was tried and could not be done\n(vwrap goes on trying), 2 where no vwrap runs.",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "all", Usage: "rotate everything"},
+					&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for it to be done", Value: time.Minute},
+					pidFlag(),
+				},
+				Action:       func(c *cli.Context) error { return i.rotate(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",

@@ -244,11 +244,17 @@ func (s *session) obey(sig signals.Received) bool {
 // fetchTime is what a rotation is given for fetching, beside what the configuration gives it for the rest.
 const fetchTime = time.Second
 
+// lead is what a rotation may take.
+func (s *session) lead() time.Duration {
+	r := s.conf.Rotation
+	return r.Settle + r.Splay + fetchTime + r.StopGrace
+}
+
 // keeper makes the keeper of what the command will hold.
 func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper {
 	r := s.conf.Rotation
 	o := vault.Options{
-		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: r.Settle + r.Splay + fetchTime + r.StopGrace},
+		Policy:  vault.Policy{RenewAt: r.RenewAt, Poll: r.Poll, Lead: s.lead()},
 		PollFor: s.pollFor, ReleaseAfter: r.ReleaseAfter, Revoke: s.revoke, Clock: vault.SystemClock(), Log: s.log,
 	}
 	s.parent.Store(token.Parent)
@@ -270,6 +276,9 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	l.Alone, l.Orders, l.StartTimeout, l.Waiting = s.alone, s.orders, s.timeout, s.warn
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	if client == nil {
+		defer s.listen(nil)()
+	}
 	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() {
 		l.Close() // of the courier that was prepared on a guess
 		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
@@ -278,6 +287,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 		return wrap.Run(ctx, launcher{l}, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
+	defer s.listen(keeper.State)()
 	l.Token = keeper.Token
 	var beside sync.WaitGroup
 	beside.Go(func() { keeper.Run(ctx) })

@@ -1,0 +1,86 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// ErrNone is wrapped where no vwrap runs that could be asked; ErrSeveral where it cannot be told which.
+var (
+	ErrNone    = errors.New("no vwrap runs here")
+	ErrSeveral = errors.New("several run here")
+)
+
+// Choose returns the one socket that is found, or that of pid where it is not 0.
+func Choose(getenv func(string) string, live bool, pid int) (Socket, error) {
+	all := Find(getenv, live)
+	var pids []string
+	for _, s := range all {
+		if s.PID == pid || pid == 0 && len(all) == 1 {
+			return s, nil
+		}
+		pids = append(pids, fmt.Sprint(s.PID))
+	}
+	switch {
+	case len(all) > 1 && pid == 0:
+		return Socket{}, fmt.Errorf("%w: say which with --pid: %s", ErrSeveral, strings.Join(pids, ", "))
+	case pid != 0 && len(all) > 0:
+		return Socket{}, fmt.Errorf("%w with the PID %d (there are: %s)", ErrNone, pid, strings.Join(pids, ", "))
+	}
+	return Socket{}, ErrNone
+}
+
+// Status asks the vwrap that listens at s how it is.
+func (s Socket) Status(ctx context.Context) (status Status, err error) {
+	err = s.do(ctx, http.MethodGet, "/v1/status", nil, &status)
+	return status, err
+}
+
+// Rotate has it rotate; it returns the new generation when that is done.
+func (s Socket) Rotate(ctx context.Context, variables []string) (generation uint64, err error) {
+	var reply rotateReply
+	err = s.do(ctx, http.MethodPost, "/v1/rotate", rotateRequest{variables}, &reply)
+	return reply.Generation, err
+}
+
+func (s Socket) do(ctx context.Context, method, path string, body, reply any) error {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", s.Path)
+		},
+		DisableKeepAlives: true,
+	}
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://vwrap"+path, payload)
+	if err != nil {
+		return err
+	}
+	answer, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("ask vwrap with the PID %d: %w", s.PID, errors.Unwrap(err))
+	}
+	defer answer.Body.Close()
+	d := json.NewDecoder(io.LimitReader(answer.Body, 16<<20))
+	if answer.StatusCode != http.StatusOK {
+		var f failure
+		if d.Decode(&f) != nil || f.Error == "" {
+			f.Error = answer.Status
+		}
+		return errors.New(f.Error)
+	}
+	return d.Decode(reply)
+}

@@ -1,0 +1,78 @@
+package control
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// longest is what a socket's path may be long (unix(7): 108 bytes with the NUL; macOS has 104).
+const longest = 103
+
+// listener takes connections of the users who may come, and of no others.
+type listener struct {
+	*net.UnixListener
+	users []int
+}
+
+// listen listens in the first of the places that can be used, under a name that nobody knows before. users may
+// connect: by their uids, which the kernel tells.
+func listen(all []place, suffix string, users []int) (*listener, error) {
+	var errs []error
+	for _, p := range all {
+		l, err := p.listen(suffix, users)
+		if err == nil {
+			return l, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoPlace, errors.Join(errs...))
+}
+
+func (p place) listen(suffix string, users []int) (*listener, error) {
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	for _, s := range p.sockets() {
+		if errors.Is(unix.Kill(s.PID, 0), unix.ESRCH) { // in another PID namespace, or gone
+			answers(s.Path) // or it is removed
+		}
+	}
+	path := filepath.Join(p.dir, fmt.Sprintf("%d-%s%s", os.Getpid(), rand.Text()[:8], suffix))
+	if len(path) > longest {
+		return nil, fmt.Errorf("%s is too long for a socket", path)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	mode := os.FileMode(0o600)
+	if p.open {
+		mode = 0o666
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return &listener{l, users}, nil
+}
+
+// Accept returns the next connection of one who may come.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if uid, err := peer(conn); err == nil && slices.Contains(l.users, uid) {
+			return conn, nil
+		}
+		_ = conn.Close()
+	}
+}
