@@ -22,6 +22,15 @@ import (
 // time while the command is started, runs, and is rotated three times. What it looks for it finds in the command's own memory.
 func TestSupervisorHoldsNoValue(t *testing.T) {
 	t.Parallel()
+	for name, flags := range map[string][]string{"restart": nil, "a live channel that is read": {"--config", "live.yaml"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			supervisorHoldsNoValue(t, flags...)
+		})
+	}
+}
+
+func supervisorHoldsNoValue(t *testing.T, flags ...string) {
 	own := newTestTenant(t)
 	p, err := sharedPostgres()
 	check(t, err)
@@ -29,7 +38,7 @@ func TestSupervisorHoldsNoValue(t *testing.T) {
 	markers := []string{randomHex(16), randomHex(16), randomHex(16), randomHex(16)}
 	check(t, own.put("dev/api", map[string]any{"key": markers[0]}))
 
-	wrapped := startWrapped(t, own)
+	wrapped := startWrapped(t, own, flags...)
 	scanner := watchMemory(wrapped.pid(), markers...)
 	for i, marker := range markers {
 		if i > 0 {
@@ -42,6 +51,15 @@ func TestSupervisorHoldsNoValue(t *testing.T) {
 		}
 		child, err := strconv.Atoi(shown["pid"])
 		check(t, err)
+		if socket := shown["VWRAP_LIVE"]; socket != "" {
+			for _, format := range []string{"json", "dotenv"} {
+				if said := readLive(t, socket, format); !strings.Contains(said, marker) || !strings.Contains(said, password) {
+					t.Errorf("generation %d: the live channel does not have the values", i+1)
+				}
+			}
+		} else if len(flags) > 0 {
+			t.Error("there is no live channel")
+		}
 		for _, value := range []string{marker, password} {
 			if found := mustScan(t, child, value); found == 0 {
 				t.Errorf("generation %d: the scanner does not find a value in the command itself, where it is", i+1)
@@ -104,19 +122,20 @@ func check(t *testing.T, err error) {
 }
 
 // startWrapped runs show-env under vwrap in a folder of its own, where it writes what it got to the file shown.
-func startWrapped(t *testing.T, own *tenant) *process {
+func startWrapped(t *testing.T, own *tenant, flags ...string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	config := "version: 1\nrotation: {poll: 1s, settle: 100ms}\n"
 	check(t, os.WriteFile(filepath.Join(dir, "vwrap.yaml"), []byte(config), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "live.yaml"), []byte(config+"live: true\n"), 0o600))
 	log, err := os.Create(filepath.Join(dir, "stderr"))
 	check(t, err)
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(programs, "vwrap"),
+	cmd := exec.Command(filepath.Join(programs, "vwrap"), append(flags,
 		"-e", "API_KEY=vault:"+own.kv+"/dev/api#key",
 		"-e", "API_URL=https://${vault:"+own.kv+"/dev/api#key | base64}@localhost/",
 		"-e", "DB_PASSWORD=vault:"+own.db+"/creds/app#password",
-		"--", "show-env", "-out", "shown", "API_KEY", "DB_PASSWORD")
+		"--", "show-env", "-out", "shown", "API_KEY", "DB_PASSWORD", "VWRAP_LIVE")...)
 	cmd.Dir, cmd.Stderr = dir, log
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
@@ -288,4 +307,14 @@ func encodings(value string) [][]byte {
 		forms = append(forms, []byte(encoded))
 	}
 	return forms
+}
+
+func readLive(t *testing.T, socket, format string) string {
+	t.Helper()
+	answer, err := over(socket).Get("http://vwrap/v1/env?format=" + format)
+	check(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	check(t, err)
+	return string(text)
 }

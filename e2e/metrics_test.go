@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"context"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,11 +31,7 @@ func TestMetrics(t *testing.T) {
 	if len(sockets) != 1 {
 		t.Fatalf("the sockets are %v", sockets)
 	}
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", sockets[0]) },
-	}}
-	answer, err := client.Get("http://vwrap/metrics")
+	answer, err := over(sockets[0]).Get("http://vwrap/metrics")
 	check(t, err)
 	defer answer.Body.Close()
 	parser := expfmt.NewTextParser(model.LegacyValidation)

@@ -62,8 +62,13 @@ func setUp(env *testscript.Env) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return fmt.Errorf("make home: %w", err)
 	}
+	examples, err := filepath.Abs("../examples")
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
-		"HOME": home, "PATH": os.Getenv("PATH"),
+		"EXAMPLES": examples,
+		"HOME":     home, "PATH": os.Getenv("PATH"),
 		"VAULT_ADDR": shared.address, "VAULT_TOKEN": shared.token,
 		"TAG": own.tag, "KV": own.kv, "KV1": own.kv1, "DB": own.db,
 	} {

@@ -21,6 +21,7 @@ func (p Plan) Compose() (Result, error) {
 func (p Plan) compose(r *Result) error {
 	var errs []error
 	environ := map[string]string{}
+	r.Injected = map[string]string{}
 	whole := p.spread(r, &errs)
 	names := map[string]bool{}
 	for _, name := range p.names() {
@@ -32,11 +33,14 @@ func (p Plan) compose(r *Result) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		value, found, err := p.value(name, whole, r)
+		value, from, err := p.value(name, whole, r)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		} else if found {
+		} else if from != nowhere {
 			environ[name] = value
+		}
+		if err == nil && from == injected {
+			r.Injected[name] = value
 		}
 	}
 	for name, value := range environ {
@@ -93,25 +97,37 @@ func (p Plan) spread(r *Result, errs *[]error) [levels]map[string]field {
 	return all
 }
 
+// whence says where a value comes from.
+type whence int
+
+const (
+	nowhere  whence = iota
+	own             // the environment, as it is
+	injected        // vwrap: also a reference that stands in the environment
+)
+
 // value finds name's value: the highest level that has one.
-func (p Plan) value(name string, whole [levels]map[string]field, r *Result) (string, bool, error) {
+func (p Plan) value(name string, whole [levels]map[string]field, r *Result) (string, whence, error) {
 	for level := levels - 1; level >= 0; level-- {
 		if f, ok := whole[level][name]; ok {
-			return f.value, true, nil
+			return f.value, injected, nil
 		}
 		s, ok := p.slots[level][name]
 		if !ok {
 			continue
 		}
 		value, err := s.render(r.Carry)
+		if err == nil && s.inherited && len(s.Refs()) == 0 {
+			return value, own, nil
+		}
 		if err == nil {
-			return value, true, nil
+			return value, injected, nil
 		}
 		if !s.Optional() || !forgivable(err) {
-			return "", false, err
+			return "", nowhere, err
 		}
 	}
-	return "", false, nil
+	return "", nowhere, nil
 }
 
 // render fills the references of t from the answers in c.

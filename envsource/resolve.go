@@ -43,6 +43,7 @@ type Kept struct {
 // Result is a resolved plan.
 type Result struct {
 	Environ  []string          // NAME=VALUE, sorted
+	Injected map[string]string // of Environ, by name: what is not the environment's own
 	Carry    Carry             // for the next generation
 	Holdings []Holding         // of what was read now, also where Resolve fails: a lease must not be forgotten
 	Failed   map[string]string // by located key: due, could not be read, carried over; the reason
@@ -98,7 +99,7 @@ func Probe(ctx context.Context, p Plan, f Fetch) (Result, error) {
 	}
 	carried := Result{Carry: f.Carry}
 	err := p.compose(&carried)
-	c.result.Environ = carried.Environ
+	c.result.Environ, c.result.Injected = carried.Environ, carried.Injected
 	return c.result, err
 }
 

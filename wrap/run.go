@@ -420,6 +420,7 @@ func (r *loop) refreshed(action Action, report courier.Report) {
 	r.keeper.Drop(r.child.n, true)
 	r.next.Dismiss()
 	r.child.values.Forget()
+	r.publish()
 	r.child.n, r.child.values, r.child.held = r.next.n, r.next.values, r.next.held
 	r.next = nil
 	r.phase = quiet
@@ -443,7 +444,15 @@ func (r *loop) rotated(action Action, variables []string) {
 // open lets the courier become the command.
 func (r *loop) open() {
 	r.phase = opening
+	r.publish()
 	r.next.Open()
+}
+
+// publish makes the next generation's values known.
+func (r *loop) publish() {
+	if r.Publish != nil {
+		r.Publish(r.next.n, r.next.values)
+	}
 }
 
 // executed: the courier has become the command, or could not.

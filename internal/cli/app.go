@@ -71,7 +71,7 @@ type invocation struct {
 // launches reports whether this command line is one that will send a courier, which needs nothing but its orders, as
 // far as can be told before it is parsed: a guess, which costs a moment where it is wrong.
 func launches(own, command []string) bool {
-	if len(command) == 0 || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
+	if len(command) == 0 || slices.Contains(own, "exec") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
 		return false
 	}
 	other := slices.ContainsFunc(own, func(arg string) bool {
@@ -143,6 +143,12 @@ func newApp(i *invocation) *cli.App {
 				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
 				Description: about,
 				Flags:       runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
+				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals that\nit did not start, as those of a dev container. That vwrap needs a live channel: live:\ntrue in its vwrap.yaml, and live_users where another user runs this.",
+				Flags:       []cli.Flag{pidFlag()}, Action: func(c *cli.Context) error { return i.exec(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",

@@ -55,7 +55,7 @@ func (c *controlled) Status() (control.Status, error) {
 	s := control.Status{
 		PID: os.Getpid(), Version: release, Command: filepath.Base(c.orders.Argv[0]), Started: c.started.UTC(), Now: now.UTC(),
 		Generation: run.Generation, Running: run.Running, CommandPID: run.PID, Since: moment(run.Since), Restarts: run.Restarts,
-		State: run.Doing, Problem: run.Problem, Secrets: []control.Secret{}, Lead: c.lead(),
+		State: run.Doing, Problem: run.Problem, Secrets: []control.Secret{}, Lead: c.lead(), Live: c.orders.Live != "",
 	}
 	var kept vault.State
 	if c.keeper != nil {

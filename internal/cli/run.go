@@ -57,7 +57,7 @@ func (i *invocation) checkCommand(c *cli.Context) error {
 		if c.NumFlags() > 0 {
 			own += " [flags]"
 		}
-		if near := spell.Nearest(stray[0], []string{"run", "trust", "version"}); near != "" && len(stray) == 1 {
+		if near := spell.Nearest(stray[0], []string{"run", "exec", "status", "rotate", "trust", "version"}); near != "" && len(stray) == 1 {
 			return fmt.Errorf("%q is no command of vwrap (did you mean \"vwrap %s\"?): to run a program of that name, write: %s -- %s",
 				stray[0], near, own, stray[0])
 		}
@@ -160,7 +160,6 @@ func unbuilt(conf config.Config) error {
 	}
 	no("the rotation action overlap", overlap)
 	no("rotation.listen", len(conf.Rotation.Listen) > 0)
-	no("the live channel (live: true)", conf.Live)
 	return errors.Join(errs...)
 }
 

@@ -273,13 +273,18 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
 	}
+	closeLive, err := s.openLive()
+	if err != nil {
+		return proc.Status{Code: courier.StatusFailed}, err
+	}
+	defer closeLive()
 	l.Alone, l.Orders, l.StartTimeout, l.Waiting = s.alone, s.orders, s.timeout, s.warn
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	if client == nil {
 		defer s.listen(nil)()
 	}
-	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() {
+	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() && s.orders.Live == "" {
 		l.Close() // of the courier that was prepared on a guess
 		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
 	}

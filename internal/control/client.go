@@ -50,6 +50,19 @@ func (s Socket) Rotate(ctx context.Context, variables []string) (generation uint
 	return reply.Generation, err
 }
 
+// Environ asks a live channel for the current generation's variables.
+func (s Socket) Environ(ctx context.Context) (variables map[string]string, err error) {
+	err = s.do(ctx, http.MethodGet, "/v1/env", nil, &variables)
+	return variables, err
+}
+
+func (s Socket) whose() string {
+	if s.PID == 0 {
+		return " at " + s.Path
+	}
+	return fmt.Sprintf(" with the PID %d", s.PID)
+}
+
 func (s Socket) do(ctx context.Context, method, path string, body, reply any) error {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -71,7 +84,7 @@ func (s Socket) do(ctx context.Context, method, path string, body, reply any) er
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return fmt.Errorf("ask vwrap with the PID %d: %w", s.PID, errors.Unwrap(err))
+		return fmt.Errorf("ask vwrap%s: %w", s.whose(), errors.Unwrap(err))
 	}
 	defer answer.Body.Close()
 	d := json.NewDecoder(io.LimitReader(answer.Body, 16<<20))

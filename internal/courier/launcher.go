@@ -168,6 +168,7 @@ type Courier struct {
 	report   *os.File
 	gate     *os.File
 	memory   *os.File // its generation, sealed: passed on, never read here
+	live     Sections // of that; known with the report
 	reported chan Report
 	executed chan error
 }
@@ -177,6 +178,10 @@ func (c *Courier) Reported() <-chan Report { return c.reported }
 
 // Executed tells, after Open, how that went: nil once the program runs, or an ExecError.
 func (c *Courier) Executed() <-chan error { return c.executed }
+
+// Live is its generation's file, and where in it the live channel's answers are, once it has reported. The file is the
+// courier's until Forget.
+func (c *Courier) Live() (*os.File, Sections) { return c.memory, c.live }
 
 // Open gives the courier the terminal and opens the gate.
 func (c *Courier) Open() {
@@ -214,6 +219,7 @@ func (c *Courier) listen(epoch int, waiting func(string)) {
 	for i := range r.Holdings {
 		r.Holdings[i].Asked, r.Holdings[i].Epoch = now.Add(-r.Holdings[i].Age), epoch
 	}
+	c.live = r.Live
 	c.reported <- r
 	m = message{}
 	if d.Decode(&m) == nil && m.Errno != 0 {

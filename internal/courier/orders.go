@@ -51,6 +51,7 @@ type Orders struct {
 	Retry     bool            `json:"retry,omitempty"`    // within that, ask an unreachable server again
 	Group     int             `json:"group,omitempty"`    // the process group to join before the exec; 0: its own
 	Preserve  int             `json:"preserve,omitempty"` // how many descriptors of the user's come after the courier's own
+	Live      string          `json:"live,omitempty"`     // the live channel's socket, for the command to know; "": there is none
 	Cores     bool            `json:"cores,omitempty"`    // leave the command's core limits alone
 }
 
@@ -72,6 +73,19 @@ type Report struct {
 	Wait     time.Duration       `json:"wait,omitempty"`   // nanoseconds that a server asks not to be asked again (Retry-After)
 	Outage   string              `json:"outage,omitempty"` // with Errors or Failed: the server could not be had, in which words
 	Took     time.Duration       `json:"took"`             // fetching, in nanoseconds
+	Live     Sections            `json:"live"`             // where in the memory file the live channel's answers are
+}
+
+// Sections are where the injected variables are in a memory file, in the two forms of the live channel.
+type Sections struct {
+	JSON   Section `json:"json"`
+	Dotenv Section `json:"dotenv"`
+}
+
+// Section is a part of a file, in bytes.
+type Section struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
 }
 
 // OK reports whether the courier did what it was sent for.

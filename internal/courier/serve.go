@@ -2,6 +2,7 @@ package courier
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -165,7 +166,12 @@ func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 		}
 		return r
 	}
-	if err := seal(p.seal, result.Carry); err != nil {
+	var live map[string]string
+	if o.Live != "" {
+		live = result.Injected
+		r.environ = set(r.environ, LiveVariable, o.Live)
+	}
+	if r.report.Live, err = lay(p.seal, result.Carry, live); err != nil {
 		r.report.fail(StatusFailed, err)
 	}
 	if o.Errand == Launch {
@@ -197,7 +203,7 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources, say func
 	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict}
 	if o.Carry {
 		text, err := content(carry)
-		if err != nil || json.Unmarshal(text, &f.Carry) != nil {
+		if err != nil || json.NewDecoder(bytes.NewReader(text)).Decode(&f.Carry) != nil { // more comes after it
 			return envsource.Result{}, errors.New("the last generation's memory file is not readable")
 		}
 	}
@@ -246,13 +252,4 @@ func StatusOf(err error) int {
 		return StatusNotExecutable
 	}
 	return StatusFailed
-}
-
-// seal lays c into the memory file and seals that, so that neither we nor anybody can change it after.
-func seal(f *os.File, c envsource.Carry) error {
-	text, err := json.Marshal(c)
-	if err != nil || fill(f, text) != nil {
-		return errors.New("the memory file cannot be written")
-	}
-	return nil
 }

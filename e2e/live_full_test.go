@@ -1,0 +1,5 @@
+//go:build full
+
+package e2e
+
+func init() { liveRotations, liveReads = 500, 100_000 }
