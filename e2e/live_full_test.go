@@ -2,4 +2,7 @@
 
 package e2e
 
-func init() { liveRotations, liveReads = 500, 100_000 }
+func init() {
+	liveRotations, liveReads = 500, 100_000
+	overlapRotations = 100
+}

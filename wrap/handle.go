@@ -124,6 +124,10 @@ func (r *loop) doing() string {
 		return "starting"
 	case r.phase == fetching:
 		return "fetching"
+	case r.overlapping():
+		return "starting the next generation"
+	case r.phase == retiring:
+		return "stopping the last generation"
 	case r.phase == waiting:
 		return "waiting to try again"
 	case r.phase != quiet:

@@ -23,11 +23,12 @@ type Action string
 const (
 	None    Action = "none"    // nothing
 	Signal  Action = "signal"  // a signal
+	Overlap Action = "overlap" // start the next one, and stop the last when that is ready
 	Restart Action = "restart" // stop, then start anew
 	Exit    Action = "exit"    // stop, and vwrap exits with StatusRotate
 )
 
-var strength = []Action{None, Signal, Restart, Exit}
+var strength = []Action{None, Signal, Overlap, Restart, Exit}
 
 // Stronger returns the stronger of two actions.
 func Stronger(a, b Action) Action {
@@ -46,20 +47,21 @@ const (
 // Policy is how a command is treated.
 type Policy struct {
 	ActionFor    func(envsource.Holding) Action
-	Signal       unix.Signal              // for the action signal
-	StopSignal   unix.Signal              // that asks the command to end
-	StopGrace    time.Duration            // from there to KILL
-	Settle       time.Duration            // changes within it become one rotation
-	Splay        time.Duration            // a random delay up to this
-	Rewrites     signals.Rewrites         // of what is passed on
-	Saved        signals.Kept             // came before there was a command: for the first one
-	Drain        bool                     // wait for what a command leaves behind also where it ends by itself
-	StopFirst    bool                     // stop the old command before new credentials are fetched
-	StopOnExpiry bool                     // end with StatusFailed where a credential dies and cannot be replaced
-	Shared       bool                     // the command is in vwrap's process group, which the terminal's signals reach
-	Handle       *Handle                  // for those who ask something of the run; nil: nobody does
-	Publish      func(uint64, Generation) // told, in the loop, whose values are the command's from now on, before it can ask; may be nil
-	Rotated      func(Rotation)           // told of each one, in the loop: it must not wait; nil: nobody is
+	Signal       unix.Signal                                        // for the action signal
+	StopSignal   unix.Signal                                        // that asks the command to end
+	StopGrace    time.Duration                                      // from there to KILL
+	Settle       time.Duration                                      // changes within it become one rotation
+	Splay        time.Duration                                      // a random delay up to this
+	Rewrites     signals.Rewrites                                   // of what is passed on
+	Saved        signals.Kept                                       // came before there was a command: for the first one
+	Drain        bool                                               // wait for what a command leaves behind also where it ends by itself
+	StopFirst    bool                                               // stop the old command before new credentials are fetched
+	StopOnExpiry bool                                               // end with StatusFailed where a credential dies and cannot be replaced
+	Shared       bool                                               // the command is in vwrap's process group, which the terminal's signals reach
+	Await        func(Generation) (ready <-chan error, stop func()) // for Overlap: when the generation serves (nil), or that it will not; stop ends the wait
+	Handle       *Handle                                            // for those who ask something of the run; nil: nobody does
+	Publish      func(uint64, Generation)                           // told, in the loop, whose values are the command's from now on, before it can ask; may be nil
+	Rotated      func(Rotation)                                     // told of each one, in the loop: it must not wait; nil: nobody is
 	Log          *slog.Logger
 }
 

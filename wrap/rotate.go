@@ -136,7 +136,7 @@ func (r *loop) rotate() error {
 	case stopsFirst:
 		r.Log.Info("restarting the command: " + r.reasons())
 		r.stop(r.StopSignal)
-	case action == Restart:
+	case action == Restart, action == Overlap:
 		return r.launch(courier.Launch, r.due()...)
 	default:
 		return r.launch(courier.Refresh, r.due()...)

@@ -61,6 +61,8 @@ const (
 	stopping               // the command was asked to end, for a rotation
 	releasing              // stop-first: the command has ended, its leases are being revoked
 	opening                // the gate is open, the program has not been executed yet
+	readying               // overlap: the next program runs beside the command, and does not serve yet
+	retiring               // overlap: the next program is the command, and the last one was asked to end
 	waiting                // no command runs; a failed start is tried again later
 )
 
@@ -84,13 +86,20 @@ type loop struct {
 	phase     phase
 	count     uint64  // generations so far
 	child     *member // whose program runs, or ran last
+	old       *member // overlap: the last one, whose program has not ended yet
 	next      *member // on an errand, or at the gate
 	alive     bool    // child's program runs
 	pending   map[string]envsource.Notice
-	begin     *time.Timer     // of the rotation that settles, or of the retry
-	kill      *time.Timer     // the end of the stop grace
-	killed    bool            // it has passed
-	drained   <-chan struct{} // of a command that has ended and left processes behind
+	taken     map[string]envsource.Notice // of pending: what the generation under way has anew
+	begin     *time.Timer                 // of the rotation that settles, or of the retry
+	kill      *time.Timer                 // the end of the stop grace
+	killed    bool                        // it has passed
+	drained   <-chan struct{}             // of a command that has ended and left processes behind
+	oldGone   <-chan struct{}             // of old: its end, and then that of what it left behind
+	oldEnded  bool
+	lost      bool         // the command has ended, and old is waited for
+	ready     <-chan error // of next, while readying
+	unready   func()       // ends the wait for that
 	released  <-chan struct{}
 	failures  int
 	saved     signals.Kept // came while no program ran
@@ -115,7 +124,7 @@ type loop struct {
 func Run(ctx context.Context, l Launcher, k Keeper, sigs <-chan signals.Received, p Policy) (proc.Status, error) {
 	r := &loop{
 		Policy: p, launcher: l, keeper: k, saved: p.Saved, said: map[string]bool{},
-		pending: map[string]envsource.Notice{}, forced: map[string]bool{},
+		pending: map[string]envsource.Notice{}, taken: map[string]envsource.Notice{}, forced: map[string]bool{},
 		begin: stoppedTimer(), kill: stoppedTimer(),
 	}
 	defer r.begin.Stop()
@@ -159,6 +168,10 @@ func (r *loop) step(sigs <-chan signals.Received) error {
 	if r.alive {
 		ended = r.child.Ended()
 	}
+	var nextEnded <-chan struct{}
+	if r.phase == readying {
+		nextEnded = r.next.Ended()
+	}
 	var asks chan func(*loop)
 	if r.Handle != nil {
 		asks = r.Handle.asks
@@ -177,6 +190,12 @@ func (r *loop) step(sigs <-chan signals.Received) error {
 		return r.reported(report)
 	case err := <-executed:
 		return r.executed(err)
+	case err := <-r.ready:
+		return r.served(err)
+	case <-nextEnded:
+		return r.served(errors.New("it has ended"))
+	case <-r.oldGone:
+		return r.retired()
 	case <-ended:
 		return r.ended()
 	case <-r.drained:
@@ -375,7 +394,11 @@ func (r *loop) adopt(same []envsource.Holding) {
 // prepared: a courier has the next generation ready. What it means depends on what really differs.
 func (r *loop) prepared(report courier.Report) error {
 	action, changed := None, false
+	clear(r.taken)
 	for _, h := range report.Holdings {
+		if n, ok := r.pending[h.Key]; ok {
+			r.taken[h.Key] = n
+		}
 		delete(r.pending, h.Key)
 		if r.differs(h) {
 			action, changed = Stronger(action, r.ActionFor(h)), true
@@ -389,6 +412,11 @@ func (r *loop) prepared(report courier.Report) error {
 		r.again(report)
 	case r.alive && (action == None || action == Signal):
 		r.refreshed(action, report)
+	case r.alive && action == Overlap:
+		r.changed = r.changes(report.Holdings)
+		r.keeper.Hold(r.next.n, values(r.next.held))
+		r.Log.Info(fmt.Sprintf("starting the command anew beside the running one: new %s", strings.Join(r.changed, ", ")))
+		r.open()
 	case r.alive:
 		r.changed = r.changes(report.Holdings)
 		r.keeper.Hold(r.next.n, values(r.next.held))
@@ -455,6 +483,13 @@ func (r *loop) publish() {
 	}
 }
 
+// republish takes that back.
+func (r *loop) republish() {
+	if r.Publish != nil {
+		r.Publish(r.child.n, r.child.values)
+	}
+}
+
 // executed: the courier has become the command, or could not.
 func (r *loop) executed(err error) error {
 	if err != nil && r.child == nil {
@@ -463,6 +498,9 @@ func (r *loop) executed(err error) error {
 		errors.As(err, &errno)
 		r.exits(courier.ExecStatus(errno))
 		return err
+	}
+	if r.alive {
+		return r.beside(err)
 	}
 	old := r.child
 	r.child, r.next = r.next, nil
@@ -474,11 +512,19 @@ func (r *loop) executed(err error) error {
 		r.retry(err.Error(), 0)
 		return nil
 	}
-	r.phase, r.alive, r.killed, r.failures, r.problem, r.since = quiet, true, false, 0, "", time.Now()
+	r.phase = quiet
+	r.began(old != nil, Restart)
+	r.settle()
+	return nil
+}
+
+// began: the child's program runs, and is the command.
+func (r *loop) began(again bool, a Action) {
+	r.alive, r.killed, r.failures, r.problem, r.since = true, false, 0, "", time.Now()
 	clear(r.said)
-	if old != nil {
+	if again {
 		r.restarts++
-		r.rotated(Restart, r.changed)
+		r.rotated(a, r.changed)
 	}
 	r.Log.Debug(fmt.Sprintf("generation %d runs", r.child.n))
 	saved := r.saved
@@ -486,8 +532,6 @@ func (r *loop) executed(err error) error {
 	for _, s := range saved {
 		r.signalled(s)
 	}
-	r.settle()
-	return nil
 }
 
 // over: the command has ended, and what it left behind too, where that was waited for.
@@ -495,6 +539,9 @@ func (r *loop) over() error {
 	r.kill.Stop()
 	r.drained = nil
 	switch {
+	case r.old != nil: // it was asked to end, and is waited for
+		r.ending, r.lost = true, true
+		r.kill.Reset(r.StopGrace)
 	case r.ending || r.phase != stopping:
 		r.done = true
 	case r.next != nil:
@@ -520,6 +567,9 @@ func (r *loop) notDue() (hs []envsource.Holding) {
 func (r *loop) farewell() {
 	if r.next == nil {
 		return
+	}
+	if r.overlapping() {
+		r.next.Kill()
 	}
 	r.next.Dismiss()
 	if !r.next.told {

@@ -78,6 +78,9 @@ func (r *loop) end(status proc.Status) {
 
 // stop asks the command to end.
 func (r *loop) stop(by unix.Signal) {
+	if r.overlapping() {
+		r.abandon()
+	}
 	r.phase = stopping
 	r.failing(r.child.Stop(by))
 	r.kill.Reset(r.StopGrace)
@@ -89,12 +92,20 @@ const killPatience = 2 * time.Second
 func (r *loop) killAll() {
 	r.killed = true
 	r.child.Kill()
+	if r.old != nil {
+		r.old.Kill()
+	}
 	r.kill.Reset(killPatience)
 }
 
 // graceOver: the command, or what it left behind, has not ended in time.
 func (r *loop) graceOver() error {
 	switch {
+	case !r.killed && r.phase == retiring:
+		r.Log.Warn(fmt.Sprintf("the last generation has not ended within %s: killing it", r.StopGrace))
+		r.killed = true
+		r.old.Kill()
+	case r.phase == retiring: // what was killed ends when it does
 	case !r.killed && r.alive:
 		r.Log.Warn(fmt.Sprintf("the command has not ended within %s: killing it", r.StopGrace))
 		r.killAll()
@@ -111,6 +122,9 @@ func (r *loop) graceOver() error {
 // ended: the command's process is gone. What descends from it is waited for where that is asked for, or a stop or a
 // rotation is under way.
 func (r *loop) ended() error {
+	if r.overlapping() {
+		r.abandon()
+	}
 	r.alive = false
 	stopping := r.ending || r.phase == stopping
 	if !stopping && !r.Drain {

@@ -26,7 +26,7 @@ func runFlags() []cli.Flag {
 		configFlag(),
 		profileFlag(),
 		&cli.StringFlag{Name: "address", EnvVars: []string{"VWRAP_ADDRESS"}, Usage: "Vault is at `URL` (else VAULT_ADDR, BAO_ADDR, vwrap.yaml)"},
-		&cli.StringFlag{Name: "on-rotate", EnvVars: []string{"VWRAP_ON_ROTATE"}, Usage: "what a new value does: `ACTION` is restart, signal, none or exit"},
+		&cli.StringFlag{Name: "on-rotate", EnvVars: []string{"VWRAP_ON_ROTATE"}, Usage: "what a new value does: `ACTION` is restart, signal, overlap, none or exit"},
 		&cli.StringFlag{Name: "signal", EnvVars: []string{"VWRAP_SIGNAL"}, Usage: "with --on-rotate signal, send `SIGNAL`", DefaultText: "HUP"},
 		&cli.StringFlag{Name: "stop-signal", EnvVars: []string{"VWRAP_STOP_SIGNAL"}, Usage: "ask the command to end by `SIGNAL`", DefaultText: "TERM"},
 		&cli.DurationFlag{Name: "stop-grace", EnvVars: []string{"VWRAP_STOP_GRACE"}, Usage: "kill the command `DURATION` after that", DefaultText: "7s"},

@@ -145,24 +145,6 @@ func overlay(c *cli.Context, conf *config.Config) {
 	}
 }
 
-// unbuilt returns an error for what vwrap.yaml may say and this version does not do: doing something else instead
-// would be worse.
-func unbuilt(conf config.Config) error {
-	var errs []error
-	no := func(what string, asked bool) {
-		if asked {
-			errs = append(errs, fmt.Errorf("%s is not in this version of vwrap", what))
-		}
-	}
-	overlap := conf.Rotation.Action == config.Overlap
-	for _, s := range conf.Secrets {
-		overlap = overlap || s.OnRotate == config.Overlap
-	}
-	no("the rotation action overlap", overlap)
-	no("rotation.listen", len(conf.Rotation.Listen) > 0)
-	return errors.Join(errs...)
-}
-
 // input gathers everything that the environment is made of.
 func input(c *cli.Context, conf config.Config, environ []string) (envsource.Input, error) {
 	in := envsource.Input{

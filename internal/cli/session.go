@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -22,7 +23,9 @@ import (
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/listen"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/ready"
 	"github.com/vwrap/vwrap/signals"
 	"github.com/vwrap/vwrap/wrap"
 )
@@ -100,7 +103,7 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)
 	addressErr := s.locate(c)
 	policyErr := s.decide(c)
-	return s, errors.Join(unbuilt(conf), inputErr, planErr, addressErr, policyErr, s.preserve(c))
+	return s, errors.Join(inputErr, planErr, addressErr, policyErr, s.preserve(c))
 }
 
 // locate finds the server, and refuses to send credentials to one that nobody approved.
@@ -147,6 +150,9 @@ func (s *session) preserve(c *cli.Context) (err error) {
 	n := c.Int(flag)
 	if n < 0 {
 		return fmt.Errorf("%s: want how many descriptors from 3 on the command is to get", spelled(c, flag, fmt.Sprint(n)))
+	}
+	if n > 0 && len(s.conf.Rotation.Listen) > 0 {
+		return fmt.Errorf("%s: the descriptors from 3 on are rotation.listen's", spelled(c, flag, fmt.Sprint(n)))
 	}
 	if s.fds, err = proc.Inherited(n); err != nil {
 		return fmt.Errorf("%s: %w: it means the descriptors 3 to %d", spelled(c, flag, fmt.Sprint(n)), err, 2+n)
@@ -206,6 +212,14 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 		children = func() *proc.Children { return l.Children }
 	}
 	s.children = sync.OnceValue(children)
+	if s.once.on && len(s.conf.Rotation.Listen) > 0 {
+		return proc.Status{Code: courier.StatusFailed}, terminal, errors.New("--once: rotation.listen needs a vwrap that stays, to hold the sockets")
+	}
+	sockets, err := listen.Open(s.conf.Rotation.Listen)
+	if err != nil {
+		return proc.Status{Code: courier.StatusFailed}, terminal, err
+	}
+	defer sockets.Close()
 	token, client, status, err := s.login(inbox)
 	if err != nil || status != (proc.Status{}) {
 		return status, terminal, err
@@ -218,8 +232,12 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 		defer s.children().Close()
 		l = &courier.Launcher{Self: self(), Children: s.children(), Preserve: s.fds}
 	}
+	for _, f := range sockets.Files {
+		l.Preserve = append(l.Preserve, int(f.Fd()))
+	}
+	s.orders.Listen = sockets.Names
 	l.Terminal = terminal
-	status, err = s.supervise(l, client, token, inbox)
+	status, err = s.supervise(l, sockets, client, token, inbox)
 	return status, terminal, err
 }
 
@@ -247,7 +265,11 @@ const fetchTime = time.Second
 // lead is what a rotation may take.
 func (s *session) lead() time.Duration {
 	r := s.conf.Rotation
-	return r.Settle + r.Splay + fetchTime + r.StopGrace
+	lead := r.Settle + r.Splay + fetchTime + r.StopGrace
+	if s.overlaps() {
+		lead += cmp.Or(r.Ready.Delay, r.Ready.Timeout)
+	}
+	return lead
 }
 
 // keeper makes the keeper of what the command will hold.
@@ -265,7 +287,7 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 }
 
 // supervise runs the command under a supervisor.
-func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
+func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
 	if err := proc.AdoptOrphans(); err != nil {
 		s.log.Warn(err.Error())
 	}
@@ -273,6 +295,11 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
 	}
+	out := &launcher{Launcher: l, notifies: map[*courier.Courier]*ready.Notify{}}
+	if err := s.prepareOverlap(out, sockets); err != nil {
+		return proc.Status{Code: courier.StatusFailed}, err
+	}
+	defer out.closeNotifies()
 	closeLive, err := s.openLive()
 	if err != nil {
 		return proc.Status{Code: courier.StatusFailed}, err
@@ -284,12 +311,12 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	if client == nil {
 		defer s.listen(nil)()
 	}
-	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() && s.orders.Live == "" {
+	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() && s.orders.Live == "" && len(s.orders.Listen) == 0 {
 		l.Close() // of the courier that was prepared on a guess
 		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
 	}
 	if client == nil {
-		return wrap.Run(ctx, launcher{l}, idle{}, inbox.C, s.policy)
+		return wrap.Run(ctx, out, idle{}, inbox.C, s.policy)
 	}
 	keeper := s.keeper(client, token)
 	defer s.listen(keeper.State)()
@@ -297,7 +324,7 @@ func (s *session) supervise(l *courier.Launcher, client *vault.Client, token vau
 	var beside sync.WaitGroup
 	beside.Go(func() { keeper.Run(ctx) })
 	beside.Go(func() { s.followToken(ctx, token, client, keeper) })
-	status, err := wrap.Run(ctx, launcher{l}, keeper, inbox.C, s.policy)
+	status, err := wrap.Run(ctx, out, keeper, inbox.C, s.policy)
 	stop()
 	beside.Wait()
 	s.letGo(keeper.Close)
@@ -388,14 +415,29 @@ func self() string {
 }
 
 // launcher makes of a courier.Launcher what wrap wants.
-type launcher struct{ *courier.Launcher }
+type launcher struct {
+	*courier.Launcher
+	folder   string                             // for the sockets of notifies; "": none are wanted
+	notifies map[*courier.Courier]*ready.Notify // by the generation that says there that it is ready
+}
 
 // Launch implements wrap.Launcher.
-func (l launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation, error) {
+func (l *launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation, error) {
 	before, _ := from.(*courier.Courier)
+	var n *ready.Notify
+	if t.Errand == courier.Launch && l.folder != "" {
+		var err error
+		if n, err = l.notified(); err != nil {
+			return nil, err
+		}
+		l.Orders.Notify = n.Path()
+	}
 	c, err := l.Launcher.Launch(t, before)
 	if err != nil {
 		return nil, err
+	}
+	if n != nil {
+		l.notifies[c] = n
 	}
 	return c, nil
 }

@@ -156,3 +156,16 @@ func answers(path string) bool {
 	_ = conn.Close()
 	return true
 }
+
+// Folder returns the first folder that can hold a socket.
+func Folder(getenv func(string) string) (dir string, err error) {
+	var errs []error
+	for _, p := range places(getenv, false) {
+		if err := p.prepare(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		return p.dir, nil
+	}
+	return "", fmt.Errorf("%w: %w", ErrNoPlace, errors.Join(errs...))
+}

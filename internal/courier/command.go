@@ -18,6 +18,9 @@ type command struct {
 // PID is the process's ID.
 func (c *command) PID() int { return c.process.PID() }
 
+// Has reports whether the command, or what descends from it, has the socket with this inode.
+func (c *command) Has(inode uint64) bool { return c.process.HasSocket(inode) }
+
 // Ended is closed when the process has ended; Status tells how.
 func (c *command) Ended() <-chan struct{} { return c.ended }
 

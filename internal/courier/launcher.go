@@ -27,7 +27,7 @@ type Launcher struct {
 	Children     *proc.Children
 	Terminal     *proc.Terminal
 	Alone        bool                      // signals go to the command alone, not to its process group
-	Preserve     []int                     // descriptors of the user's, for the command's 3 and on
+	Preserve     []int                     // descriptors for the command's 3 and on
 	Orders       Orders                    // what is the same for all errands
 	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
 	StartTimeout time.Duration             // how long the first courier may try
@@ -59,9 +59,10 @@ func (l *Launcher) Close() {
 	<-c.process.Ended()
 }
 
-// recruit returns a courier that waits for orders: the one that was prepared, where it can serve.
+// recruit returns a courier that waits for orders: the one that was prepared, where it can serve: it has no descriptors
+// for the command.
 func (l *Launcher) recruit(from *Courier) (*Courier, *os.File, error) {
-	if c := l.spare; c != nil && from == nil {
+	if c := l.spare; c != nil && from == nil && len(l.Preserve) == 0 {
 		l.spare = nil
 		return c, l.orders, nil
 	}

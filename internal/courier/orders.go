@@ -50,6 +50,8 @@ type Orders struct {
 	Patience  time.Duration   `json:"patience"`           // in nanoseconds: how long fetching may take
 	Retry     bool            `json:"retry,omitempty"`    // within that, ask an unreachable server again
 	Group     int             `json:"group,omitempty"`    // the process group to join before the exec; 0: its own
+	Listen    []string        `json:"listen,omitempty"`   // the names of the listening sockets, which come first among those
+	Notify    string          `json:"notify,omitempty"`   // the socket at which the command says that it is ready; "": nobody listens
 	Preserve  int             `json:"preserve,omitempty"` // how many descriptors of the user's come after the courier's own
 	Live      string          `json:"live,omitempty"`     // the live channel's socket, for the command to know; "": there is none
 	Cores     bool            `json:"cores,omitempty"`    // leave the command's core limits alone

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -170,6 +171,14 @@ func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 	if o.Live != "" {
 		live = result.Injected
 		r.environ = set(r.environ, LiveVariable, o.Live)
+	}
+	if len(o.Listen) > 0 {
+		r.environ = set(r.environ, "LISTEN_FDS", strconv.Itoa(len(o.Listen)))
+		r.environ = set(r.environ, "LISTEN_FDNAMES", strings.Join(o.Listen, ":"))
+		r.environ = set(r.environ, "LISTEN_PID", strconv.Itoa(os.Getpid()))
+	}
+	if o.Notify != "" {
+		r.environ = set(r.environ, "NOTIFY_SOCKET", o.Notify)
 	}
 	if r.report.Live, err = lay(p.seal, result.Carry, live); err != nil {
 		r.report.fail(StatusFailed, err)

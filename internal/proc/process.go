@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -108,6 +109,14 @@ func (p *Process) send(s unix.Signal, alone bool) error {
 		return fmt.Errorf("send %s to %d: %w", unix.SignalName(s), to, err)
 	}
 	return nil
+}
+
+// HasSocket reports whether the process, or one of its kin, has the socket with this inode open. Where that cannot be told it has not.
+func (p *Process) HasSocket(inode uint64) bool {
+	p.children.mu.Lock()
+	kin := p.kin.living(p.children)
+	p.children.mu.Unlock()
+	return hasSocket(p.pid, inode) || slices.ContainsFunc(kin, func(e entry) bool { return hasSocket(e.pid, inode) })
 }
 
 // Kill kills the process, its group, and all its kin, also what shows up later while Drain waits.

@@ -1,0 +1,142 @@
+package ready
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// own is a program with the sockets of this process; other has none.
+type own struct{}
+
+func (own) Has(inode uint64) bool {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		if to, _ := os.Readlink(link); to == fmt.Sprintf("socket:[%d]", inode) {
+			return true
+		}
+	}
+	return false
+}
+
+type other struct{}
+
+func (other) Has(uint64) bool { return false }
+
+func TestTCP(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := Check{TCP: l.Addr().String(), Timeout: 300 * time.Millisecond}
+	if err := c.Wait(t.Context(), own{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "nobody takes a connection") {
+		t.Errorf("nobody accepts: %v", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+		}
+	}()
+	if err := c.Wait(t.Context(), other{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "taken by another program") {
+		t.Errorf("another accepts: %v", err)
+	}
+	c.Timeout = time.Minute
+	if err := c.Wait(t.Context(), own{}, nil); err != nil {
+		t.Errorf("it accepts: %v", err)
+	}
+	_ = l.Close()
+	<-done
+	c.Timeout = 100 * time.Millisecond
+	if err := c.Wait(t.Context(), own{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "cannot be connected to") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	calls := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls++; r.URL.Path != "/healthz" || calls < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	c := Check{HTTP: server.URL + "/healthz", Timeout: time.Minute}
+	if err := c.Wait(t.Context(), own{}, nil); err != nil || calls != 3 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+	c = Check{HTTP: server.URL + "/", Timeout: 200 * time.Millisecond}
+	if err := c.Wait(t.Context(), own{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "503") {
+		t.Errorf("%v", err)
+	}
+	c = Check{HTTP: server.URL + "/healthz", Timeout: 200 * time.Millisecond}
+	if err := c.Wait(t.Context(), other{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNotify(t *testing.T) {
+	dir, err := os.MkdirTemp("", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	n, err := NewNotify(filepath.Join(dir, "notify"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	program, err := net.Dial("unixgram", n.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	say := func(text string) {
+		if _, err := program.Write([]byte(text)); err != nil {
+			t.Error(err)
+		}
+	}
+	say("STATUS=READY=1\nNOTREADY=1")
+	c := Check{Notify: true, Timeout: 50 * time.Millisecond}
+	if err := c.Wait(t.Context(), own{}, n.Said()); !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v", err)
+	}
+	say("STATUS=up\nREADY=1")
+	c.Timeout = time.Minute
+	if err := c.Wait(t.Context(), own{}, n.Said()); err != nil {
+		t.Errorf("%v", err)
+	}
+	for range 2000 { // more than a socket holds: who reports all the time is not held up
+		say("READY=1\nWATCHDOG=1")
+	}
+}
+
+func TestDelay(t *testing.T) {
+	began := time.Now()
+	if err := (Check{Delay: 20 * time.Millisecond, Timeout: time.Minute}).Wait(t.Context(), own{}, nil); err != nil || time.Since(began) < 20*time.Millisecond {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (Check{Delay: time.Hour, Timeout: time.Minute}).Wait(ctx, own{}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
