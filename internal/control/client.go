@@ -9,7 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNone is wrapped where no vwrap runs that could be asked; ErrSeveral where it cannot be told which.
@@ -83,6 +86,10 @@ func (s Socket) do(ctx context.Context, method, path string, body, reply any) er
 		return err
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(request)
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("vwrap%s does not answer this user (uid %d), or has just ended: it answers its own, root, and at a live channel those of live_users",
+			s.whose(), os.Geteuid())
+	}
 	if err != nil {
 		return fmt.Errorf("ask vwrap%s: %w", s.whose(), errors.Unwrap(err))
 	}
