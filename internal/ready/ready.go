@@ -2,6 +2,7 @@
 package ready
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,13 +66,18 @@ func await[T any](ctx context.Context, c <-chan T) error {
 	}
 }
 
-// poll asks until that goes well; where the time is over the last answer is told too.
+// poll asks until that goes well; where the time is over the last answer is told too, but for one that was cut off.
 func (c Check) poll(ctx context.Context, ask func(context.Context) error) error {
+	var before error
 	for {
 		err := ask(ctx)
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil && before != nil {
+			err = before
+		}
+		before = err
 		timer := time.NewTimer(between)
 		select {
 		case <-timer.C:
@@ -124,23 +130,25 @@ func (c Check) connect(ctx context.Context, p Program) error {
 func (c Check) get(ctx context.Context, p Program) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var refused error
-	client := http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (conn net.Conn, err error) {
-			conn, refused = connect(ctx, address, p)
-			return conn, refused
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.HTTP, nil)
 	if err != nil {
 		return err
 	}
+	port := cmp.Or(request.URL.Port(), request.URL.Scheme) // "http" is a port's name too
+	conn, err := connect(ctx, net.JoinHostPort(request.URL.Hostname(), port), p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	client := http.Client{
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	answer, err := client.Do(request)
-	switch {
-	case refused != nil:
-		return refused
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("%s does not answer", c.HTTP)
 	}
 	defer answer.Body.Close()

@@ -31,9 +31,22 @@ func (own) Has(inode uint64) bool {
 	return false
 }
 
-type other struct{}
+// other has no sockets. It calls asked each time that it is looked for one.
+type other struct{ asked func() }
 
-func (other) Has(uint64) bool { return false }
+func (o other) Has(uint64) bool {
+	o.asked()
+	return false
+}
+
+// after calls f the n-th time that it is called, and from then on.
+func after(n int, f func()) func() {
+	return func() {
+		if n--; n <= 0 {
+			f()
+		}
+	}
+}
 
 func TestTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,7 +54,7 @@ func TestTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c := Check{TCP: l.Addr().String(), Timeout: 300 * time.Millisecond}
+	c := Check{TCP: l.Addr().String(), Timeout: 3 * accepted}
 	if err := c.Wait(t.Context(), own{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "nobody takes a connection") {
 		t.Errorf("nobody accepts: %v", err)
 	}
@@ -56,10 +69,11 @@ func TestTCP(t *testing.T) {
 			defer conn.Close()
 		}
 	}()
-	if err := c.Wait(t.Context(), other{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "taken by another program") {
+	c.Timeout = time.Minute
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := c.Wait(ctx, other{after(2, cancel)}, nil); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "taken by another program") {
 		t.Errorf("another accepts: %v", err)
 	}
-	c.Timeout = time.Minute
 	if err := c.Wait(t.Context(), own{}, nil); err != nil {
 		t.Errorf("it accepts: %v", err)
 	}
@@ -73,9 +87,14 @@ func TestTCP(t *testing.T) {
 
 func TestHTTP(t *testing.T) {
 	calls := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	refused := after(3, cancel)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if calls++; r.URL.Path != "/healthz" || calls < 3 {
 			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if r.URL.Path != "/healthz" {
+			refused()
 		}
 	}))
 	defer server.Close()
@@ -83,12 +102,13 @@ func TestHTTP(t *testing.T) {
 	if err := c.Wait(t.Context(), own{}, nil); err != nil || calls != 3 {
 		t.Errorf("%d calls, %v", calls, err)
 	}
-	c = Check{HTTP: server.URL + "/", Timeout: 200 * time.Millisecond}
-	if err := c.Wait(t.Context(), own{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "503") {
+	c.HTTP = server.URL + "/"
+	if err := c.Wait(ctx, own{}, nil); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "503") {
 		t.Errorf("%v", err)
 	}
-	c = Check{HTTP: server.URL + "/healthz", Timeout: 200 * time.Millisecond}
-	if err := c.Wait(t.Context(), other{}, nil); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "another program") {
+	c.HTTP = server.URL + "/healthz"
+	ctx, cancel = context.WithCancel(t.Context())
+	if err := c.Wait(ctx, other{after(2, cancel)}, nil); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("%v", err)
 	}
 }
