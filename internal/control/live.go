@@ -47,7 +47,7 @@ func ListenLive(getenv func(string) string, others []int) (*Live, error) {
 	live := &Live{listener: l}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/env", live.env)
-	live.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	live.http = newServer(mux)
 	live.done.Go(func() { _ = live.http.Serve(l) })
 	return live, nil
 }

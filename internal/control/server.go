@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
@@ -50,9 +51,14 @@ func Listen(getenv func(string) string, run Run) (*Server, error) {
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("POST /v1/rotate", s.rotate)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: nil}
+	s.http = newServer(mux)
 	s.done.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
+}
+
+// newServer serves h, and says nothing on its own: standard error is the command's too.
+func newServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
 }
 
 // Path is the socket's file.
@@ -98,7 +104,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, Refusal{errors.New(`want {"variables": ["NAME", …]}`)})
 		return
 	}
-	generation, err := s.run.Rotate(r.Context(), slices.Compact(asked.Variables))
+	generation, err := s.run.Rotate(r.Context(), asked.Variables)
 	answer(w, rotateReply{generation}, err)
 }
 
