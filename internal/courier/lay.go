@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/vwrap/vwrap/internal/export"
 )
 
 // LiveVariable names the live channel's socket to the command.
@@ -25,21 +25,12 @@ func lay(f *os.File, c any, live map[string]string) (s Sections, err error) {
 		return s, errors.New("the memory file cannot be written")
 	}
 	if live != nil {
-		for name, value := range live {
-			if !utf8.ValidString(value) {
-				return s, fmt.Errorf("%s: the value is not UTF-8, which the live channel's JSON has to be", name)
-			}
+		text, err := export.JSON(live)
+		if err != nil {
+			return s, fmt.Errorf("the live channel: %w", err)
 		}
-		s.JSON.Offset = int64(b.Len())
-		if err := encoder.Encode(live); err != nil {
-			return s, errors.New("the memory file cannot be written")
-		}
-		s.JSON.Length = int64(b.Len()) - s.JSON.Offset
-		s.Dotenv.Offset = int64(b.Len())
-		for _, name := range slices.Sorted(maps.Keys(live)) {
-			fmt.Fprintf(&b, "%s=%s\n", name, dotenv(live[name]))
-		}
-		s.Dotenv.Length = int64(b.Len()) - s.Dotenv.Offset
+		s.JSON = section(&b, text)
+		s.Dotenv = section(&b, export.DotenvAnyway(live))
 	}
 	if fill(f, b.Bytes()) != nil {
 		return s, errors.New("the memory file cannot be written")
@@ -47,13 +38,11 @@ func lay(f *os.File, c any, live map[string]string) (s Sections, err error) {
 	return s, nil
 }
 
-// dotenv quotes a value for the readers of dotenv files: between single quotes nothing has a meaning to any of them. What has
-// a single quote in it stands between double ones, with backslashes, as most of them read it.
-func dotenv(value string) string {
-	if !strings.Contains(value, "'") {
-		return "'" + value + "'"
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "\r", `\r`).Replace(value) + `"`
+// section appends text to b, and returns where.
+func section(b *bytes.Buffer, text string) Section {
+	s := Section{Offset: int64(b.Len()), Length: int64(len(text))}
+	b.WriteString(text)
+	return s
 }
 
 // set is environ with name set to value.
