@@ -21,7 +21,7 @@ func profileFlag() cli.Flag {
 // runFlags are the flags of vwrap and vwrap run. Each has a VWRAP_ twin in the environment.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, EnvVars: []string{"VWRAP_ENV"}, Usage: "set `NAME=VALUE`; VALUE may be or contain references (repeatable)"},
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, EnvVars: []string{"VWRAP_ENV"}, KeepSpace: true, Usage: "set `NAME=VALUE`; VALUE may be or contain references (repeatable)"},
 		&cli.StringSliceFlag{Name: "from", EnvVars: []string{"VWRAP_FROM"}, Usage: "set a variable for every field of the secret at `PATH` (repeatable)"},
 		configFlag(),
 		profileFlag(),

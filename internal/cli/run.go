@@ -25,13 +25,7 @@ func (i *invocation) run(c *cli.Context) error {
 	if err := i.checkCommand(c); err != nil {
 		return err
 	}
-	conf, err := load(c)
-	if err != nil { // what is wrong with the flags is told with it
-		in, inputErr := input(c, config.Defaults(), nil)
-		_, planErr := envsource.NewPlan(in)
-		return errors.Join(err, inputErr, planErr)
-	}
-	s, err := newSession(c, conf, i.command)
+	s, err := i.session(c)
 	if err != nil {
 		return err
 	}
@@ -41,6 +35,29 @@ func (i *invocation) run(c *cli.Context) error {
 		i.dieOf = status.Signal // else a loop of the shell's would go on
 	}
 	return err
+}
+
+// session is what c asks for, checked.
+func (i *invocation) session(c *cli.Context) (*session, error) {
+	if err := checkOrder(c); err != nil {
+		return nil, err
+	}
+	conf, err := load(c)
+	if err != nil { // what is wrong with the flags is told with it
+		in, inputErr := input(c, config.Defaults(), nil)
+		_, planErr := envsource.NewPlan(in)
+		return nil, errors.Join(err, inputErr, planErr)
+	}
+	return newSession(c, conf, i.command)
+}
+
+// checkOrder refuses flags before the name of a command that has the same ones: they would be set for nobody.
+func checkOrder(c *cli.Context) error {
+	line, _ := c.App.Metadata[ownLine].([]string)
+	if name := c.Command.Name; len(line) > 1 && line[1] != name && c.App.Command(name) != nil {
+		return fmt.Errorf("%q stands before %q: flags stand after it: %s", line[1], name, c.Command.UsageText)
+	}
+	return nil
 }
 
 // checkCommand refuses a command line without "--", and shows the right one.
