@@ -21,7 +21,7 @@ func (p Plan) Compose() (Result, error) {
 func (p Plan) compose(r *Result) error {
 	var errs []error
 	environ := map[string]string{}
-	r.Injected = map[string]string{}
+	r.Injected, r.Literal = map[string]string{}, map[string]bool{}
 	whole := p.spread(r, &errs)
 	names := map[string]bool{}
 	for _, name := range p.names() {
@@ -39,8 +39,9 @@ func (p Plan) compose(r *Result) error {
 		} else if from != nowhere {
 			environ[name] = value
 		}
-		if err == nil && from == injected {
+		if err == nil && from >= literal {
 			r.Injected[name] = value
+			r.Literal[name] = from == literal
 		}
 	}
 	for name, value := range environ {
@@ -103,6 +104,7 @@ type whence int
 const (
 	nowhere  whence = iota
 	own             // the environment, as it is
+	literal         // vwrap, but it is no secret: a text, or of a fallback file
 	injected        // vwrap: also a reference that stands in the environment
 )
 
@@ -110,6 +112,9 @@ const (
 func (p Plan) value(name string, whole [levels]map[string]field, r *Result) (string, whence, error) {
 	for level := levels - 1; level >= 0; level-- {
 		if f, ok := whole[level][name]; ok {
+			if level == LevelFallback {
+				return f.value, literal, nil
+			}
 			return f.value, injected, nil
 		}
 		s, ok := p.slots[level][name]
@@ -117,17 +122,40 @@ func (p Plan) value(name string, whole [levels]map[string]field, r *Result) (str
 			continue
 		}
 		value, err := s.render(r.Carry)
-		if err == nil && s.inherited && len(s.Refs()) == 0 {
-			return value, own, nil
-		}
 		if err == nil {
-			return value, injected, nil
+			return value, s.whence(), nil
 		}
 		if !s.Optional() || !forgivable(err) {
 			return "", nowhere, err
 		}
 	}
 	return "", nowhere, nil
+}
+
+func (s slot) whence() whence {
+	switch {
+	case len(s.Refs()) > 0:
+		return injected
+	case s.inherited:
+		return own
+	}
+	return literal
+}
+
+// Secrets are the values that are to be kept from sight, sorted: what was injected, less what is literal, and what was
+// read for it, which may be a part alone.
+func (r Result) Secrets() []string {
+	all := map[string]bool{}
+	for name, value := range r.Injected {
+		all[value] = !r.Literal[name] || all[value]
+	}
+	for _, kept := range r.Carry.Answers {
+		for _, raw := range kept.Fields {
+			all[text(raw)] = kept.Read.Source != SourceDotenv || all[text(raw)]
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, secret bool) bool { return !secret })
+	return slices.Sorted(maps.Keys(all))
 }
 
 // render fills the references of t from the answers in c.

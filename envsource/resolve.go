@@ -44,6 +44,7 @@ type Kept struct {
 type Result struct {
 	Environ  []string          // NAME=VALUE, sorted
 	Injected map[string]string // of Environ, by name: what is not the environment's own
+	Literal  map[string]bool   // of Injected: nothing was read for it but a fallback file
 	Carry    Carry             // for the next generation
 	Holdings []Holding         // of what was read now, also where Resolve fails: a lease must not be forgotten
 	Failed   map[string]string // by located key: due, could not be read, carried over; the reason

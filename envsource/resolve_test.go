@@ -135,6 +135,27 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// TestSecrets: what is to be kept from sight is what was read, as it was read and as it is injected.
+func TestSecrets(t *testing.T) {
+	f := newFake()
+	f.secrets[".env.defaults"] = map[string]any{"LOG": "debug", "UNUSED": "lowest"}
+	in := flags("URL=http://${vault:kv/app#password | urlencode}@host", "PORT=vault:kv/app#port", "PLAIN=debug", "D=dotenv:.env#KEY")
+	f.secrets[".env"] = map[string]any{"KEY": "of a file"}
+	in.Fallback = []string{".env.defaults"}
+	in.Inherited = []string{"OWN=own", "USER_NAME=vault:kv/app#user"}
+	r, err := resolve(t, f, in, Fetch{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"5432", "http://p%3C%26%3E%C3%A4@host", "of a file", "p<&>ä", "u"}
+	if got := r.Secrets(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if names := slices.Sorted(maps.Keys(r.Injected)); !slices.Equal(names, []string{"D", "LOG", "PLAIN", "PORT", "UNUSED", "URL", "USER_NAME"}) {
+		t.Errorf("injected are %q", names)
+	}
+}
+
 func TestPristine(t *testing.T) {
 	in := flags("A=1")
 	in.Inherited, in.Pristine, in.Preserve = []string{"PATH=/bin", "EDITOR=vi", "REF=vault:kv/app#user", "ASKED=1"}, true, []string{"ASKED"}
