@@ -340,9 +340,21 @@ func (s *session) letGo(f func(context.Context)) {
 	f(ctx)
 }
 
-// runOnce fetches and becomes the command. A signal that ends programs ends the fetch; execve gives the command the
-// others as they were.
+// runOnce fetches and becomes the command; execve gives it the signals as they were.
 func (s *session) runOnce(client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
+	code := courier.StatusFailed
+	status, err := s.fetchAlone(client, token, inbox, func(ctx context.Context, a courier.Alone, o courier.Orders) (err error) {
+		code, err = a.Once(ctx, o)
+		return err
+	})
+	if status == (proc.Status{}) {
+		status.Code = code
+	}
+	return status, err
+}
+
+// fetchAlone has do fetch in this very process. A signal that ends programs ends it, and is the status then.
+func (s *session) fetchAlone(client *vault.Client, token vault.Token, inbox *signals.Inbox, do func(context.Context, courier.Alone, courier.Orders) error) (proc.Status, error) {
 	o := s.orders
 	o.Token, o.Errand, o.Patience, o.Retry = token.ID, courier.Launch, s.timeout, true
 	ctx, cancel := context.WithCancel(context.Background())
@@ -362,20 +374,21 @@ func (s *session) runOnce(client *vault.Client, token vault.Token, inbox *signal
 			}
 		}
 	}()
-	code, err := courier.Once(ctx, o, sources, s.once.force,
-		s.warn,
-		func(leased []envsource.Holding, own bool) {
+	err := do(ctx, courier.Alone{
+		Sources: sources, Leased: s.once.force, Warn: s.warn,
+		Release: func(leased []envsource.Holding, own bool) {
 			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
-		})
+		},
+	}, o)
 	select {
 	case sig := <-ended:
 		return proc.Status{Signal: sig}, nil
 	default:
-		return proc.Status{Code: code}, err
+		return proc.Status{}, err
 	}
 }
 
-// releaseOnce lets go of what --once does not leave to the command: leased answers that are refused and, with own,
+// releaseOnce lets go of what a fetch without a supervisor does not leave behind: leased answers that are refused and, with own,
 // the token that vwrap logged in for.
 func (s *session) releaseOnce(ctx context.Context, client *vault.Client, token vault.Token, leased []envsource.Holding, own bool) {
 	if client == nil || !s.revoke {

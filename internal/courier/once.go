@@ -11,40 +11,62 @@ import (
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
-// ErrLeased is wrapped where --once got a secret with a lease, which nobody would keep.
-var ErrLeased = errors.New("a leased secret cannot be used with --once")
+// ErrLeased is wrapped where a fetch without a supervisor got a secret with a lease, which nobody would keep.
+var ErrLeased = errors.New("a leased secret would end while it is used")
 
-// Once does o in this very process, without a supervisor and without a gate: it fetches and becomes the command.
-// A leased answer is refused, unless force is set. Before it executes, and also where it fails, release is called
-// with the leases that are to be revoked, and whether the token is: not where the command is to have leases that
-// hang on it. It returns only on failure: vwrap's exit status, and why.
-func Once(ctx context.Context, o Orders, open Sources, force bool, warn func(string), release func(leased []envsource.Holding, token bool)) (int, error) {
-	result, err := fetch(ctx, o, nil, open, warn)
+// Alone is a fetch in this very process, without a supervisor.
+type Alone struct {
+	Sources Sources
+	Leased  bool // leased answers are taken, and left to expire; else they are refused
+	Warn    func(line string)
+	// Release is called once all that can fail has, or has not: with the leases that are to be revoked, and whether the
+	// token is: not where leases are left that hang on it.
+	Release func(leased []envsource.Holding, token bool)
+}
+
+// Fetch does o's fetching. ready does with the result what else can fail.
+func (a Alone) Fetch(ctx context.Context, o Orders, ready func(envsource.Result) error) error {
+	result, err := fetch(ctx, o, nil, a.Sources, a.Warn)
 	for _, line := range result.Warnings {
-		warn(line)
+		a.Warn(line)
 	}
 	leased := leases(result.Holdings)
-	if err == nil && len(leased) > 0 && !force {
-		err = fmt.Errorf("%w: %s: it would end while the command runs: leave --once away, or let it expire with --once=force",
-			ErrLeased, describe(leased))
+	if err == nil && len(leased) > 0 && !a.Leased {
+		err = fmt.Errorf("%w: %s", ErrLeased, describe(leased))
+	}
+	if err == nil {
+		err = ready(result)
 	}
 	if err != nil {
-		release(leased, true)
-		return StatusFailed, err
+		a.Release(leased, true)
+		return err
 	}
-	file, err := Program(o.Argv, result.Environ)
+	a.Release(nil, len(leased) == 0)
+	return nil
+}
+
+// Once does o: it fetches and becomes the command. It returns only on failure: vwrap's exit status, and why.
+func (a Alone) Once(ctx context.Context, o Orders) (int, error) {
+	var file string
+	var environ []string
+	err := a.Fetch(ctx, o, func(r envsource.Result) (err error) {
+		environ = r.Environ
+		file, err = Program(o.Argv, environ)
+		return err
+	})
+	if errors.Is(err, ErrLeased) {
+		err = fmt.Errorf("%w: leave --once away, or let it expire with --once=force", err)
+	}
 	if err != nil {
-		release(leased, true)
 		return StatusOf(err), err
 	}
-	release(nil, len(leased) == 0)
 	if !o.Cores {
 		if err := proc.LimitCore(); err != nil {
 			return StatusFailed, err
 		}
 	}
 	var errno syscall.Errno
-	errors.As(proc.Exec(file, o.Argv, result.Environ), &errno)
+	errors.As(proc.Exec(file, o.Argv, environ), &errno)
 	return ExecStatus(errno), ExecError(o.Argv[0], errno)
 }
 
