@@ -168,6 +168,12 @@ func newApp(i *invocation) *cli.App {
 				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
+				Name: "export", Usage: "print what would be injected, with the values", UsageText: "vwrap export --format FORMAT [flags]",
+				Description: "Print the variables that vwrap would inject, with their values, for programs\nthat vwrap cannot start: nothing renews what was printed. FORMAT is shell, which\nis for eval \"$(vwrap export --format shell)\"; dotenv; docker, for --env-file;\njson; yaml; or github: into GITHUB_ENV, and masked in the log of the workflow.",
+				Flags:       exportFlags(), Action: func(c *cli.Context) error { return i.export(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
 				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
 				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
 				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },

@@ -70,6 +70,9 @@ func controlling(fd int) bool {
 	return err == nil
 }
 
+// IsTerminal reports whether fd is a terminal, be it the controlling one or another.
+func IsTerminal(fd int) bool { return settings(fd) != nil }
+
 // openControlling opens the controlling terminal by its name (tty(4)); -1 where there is none.
 func openControlling() int {
 	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
