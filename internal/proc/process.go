@@ -71,12 +71,15 @@ func (p *Process) Stop(s unix.Signal, alone bool) error {
 	if p.asked == nil {
 		p.asked = map[int]bool{}
 	}
-	for _, e := range p.kin.living(p.children) { // before it: then parentage still tells who is kin
-		if !alone && e.group == p.group() {
+	kin := p.kin.living(p.children) // before it: then parentage still tells who is kin
+	err := p.send(s, alone)
+	for _, e := range kin {
+		now, ok := process(e.pid)
+		if !alone && e.group == p.group() && (!ok || now.group == e.group) { // else it may have left before it was reached
 			p.asked[e.pid] = true
 		}
 	}
-	return p.send(s, alone)
+	return err
 }
 
 // over reports whether the process was reaped. The caller holds children.mu, as with all that follow.
