@@ -71,7 +71,7 @@ type invocation struct {
 // launches reports whether this command line is one that will send a courier, which needs nothing but its orders, as
 // far as can be told before it is parsed: a guess, which costs a moment where it is wrong.
 func launches(own, command []string) bool {
-	if len(command) == 0 || slices.Contains(own, "exec") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
+	if len(command) == 0 || slices.Contains(own, "exec") || slices.Contains(own, "plan") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
 		return false
 	}
 	other := slices.ContainsFunc(own, func(arg string) bool {
@@ -146,19 +146,19 @@ func newApp(i *invocation) *cli.App {
 			},
 			{
 				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
-				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals that\nit did not start, as those of a dev container. That vwrap needs a live channel: live:\ntrue in its vwrap.yaml, and live_users where another user runs this.",
+				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",
 				Flags:       []cli.Flag{pidFlag()}, Action: func(c *cli.Context) error { return i.exec(c) },
 				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",
-				Description: "Show what the vwrap that runs here holds: variables, leases, how long they last, and\nwhat comes next; never a value. The exit status is 0 where all is well, 1 where a\ncredential is dead, or about to be with Vault away, and 2 where no vwrap runs, so\nthat it serves as a HEALTHCHECK.",
+				Description: "Show what the vwrap that runs here holds: variables, leases, how long they last,\nand what comes next; never a value. The exit status is 0 where all is well, 1\nwhere a credential is dead, or about to be with Vault away, and 2 where no vwrap\nruns, so that it serves as a HEALTHCHECK.",
 				Flags:       statusFlags(), Action: func(c *cli.Context) error { return i.showStatus(c) },
 				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "rotate", Usage: "have the vwrap that runs here fetch anew and rotate its command", UsageText: "vwrap rotate --all | NAME...",
-				Description: "Have the vwrap that runs here fetch the secrets of the variables NAME anew, or all of\nthem, and rotate its command, now and whether a value differs or not. It returns when\nthat is done. The exit status is 0 then, 1 where it was tried and could not be done\n(vwrap goes on trying), 2 where no vwrap runs.",
+				Description: "Have the vwrap that runs here fetch the secrets of the variables NAME anew, or\nall of them, and rotate its command, now and whether a value differs or not. It\nreturns when that is done. The exit status is 0 then, 1 where it was tried and\ncould not be done (vwrap goes on trying), 2 where no vwrap runs.",
 				Flags: []cli.Flag{
 					&cli.BoolFlag{Name: "all", Usage: "rotate everything"},
 					&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for it to be done", Value: time.Minute},
@@ -171,6 +171,12 @@ func newApp(i *invocation) *cli.App {
 				Name: "export", Usage: "print what would be injected, with the values", UsageText: "vwrap export --format FORMAT [flags]",
 				Description: "Print the variables that vwrap would inject, with their values, for programs\nthat vwrap cannot start: nothing renews what was printed. FORMAT is shell, which\nis for eval \"$(vwrap export --format shell)\"; dotenv; docker, for --env-file;\njson; yaml; or github: into GITHUB_ENV, and masked in the log of the workflow.",
 				Flags:       exportFlags(), Action: func(c *cli.Context) error { return i.export(c) },
+				OnUsageError: usageError, HideHelpCommand: true,
+			},
+			{
+				Name: "plan", Usage: "say what would be injected, from where, and which policy it needs", UsageText: "vwrap plan [flags] [-- CMD [ARG...]]",
+				Description: "Say what would be injected and from where, and what hides what: names only. CMD\nis left alone, so that plan can stand before a line that is there. No Vault is\nasked, unless --ask is set.",
+				Flags:       planFlags(), Action: func(c *cli.Context) error { return i.plan(c) },
 				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
