@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrNone is wrapped where no vwrap runs that could be asked; ErrSeveral where it cannot be told which.
@@ -59,6 +57,11 @@ func (s Socket) Environ(ctx context.Context) (variables map[string]string, err e
 	return variables, err
 }
 
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
 func (s Socket) whose() string {
 	if s.PID == 0 {
 		return " at " + s.Path
@@ -86,7 +89,7 @@ func (s Socket) do(ctx context.Context, method, path string, body, reply any) er
 		return err
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(request)
-	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) {
+	if err != nil && ctx.Err() == nil && !isDial(err) { // cut off; net/http has several words for that
 		return fmt.Errorf("vwrap%s does not answer this user (uid %d), or has just ended: it answers its own, root, and at a live channel those of live_users",
 			s.whose(), os.Geteuid())
 	}

@@ -310,3 +310,28 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+// Who is turned away is told so, however the connection was cut off.
+func TestTurnedAway(t *testing.T) {
+	_, getenv := folder(t)
+	l, err := listen(places(getenv, false), controlSuffix, []int{os.Geteuid() + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = l.Accept() // returns when it is closed
+	}()
+	for range 300 {
+		_, err := Socket{Path: l.Addr().String()}.Status(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "does not answer this user") {
+			t.Fatalf("%v", err)
+		}
+	}
+	_ = l.Close()
+	<-done
+	if _, err := (Socket{Path: l.Addr().String()}).Status(t.Context()); err == nil || strings.Contains(err.Error(), "does not answer this user") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
