@@ -142,19 +142,17 @@ func newApp(i *invocation) *cli.App {
 			{
 				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
 				Description: about,
-				Flags:       runFlags(), Action: run, OnUsageError: usageError, HideHelpCommand: true,
+				Flags:       runFlags(), Action: run,
 			},
 			{
 				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
 				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",
 				Flags:       []cli.Flag{pidFlag()}, Action: func(c *cli.Context) error { return i.exec(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",
 				Description: "Show what the vwrap that runs here holds: variables, leases, how long they last,\nand what comes next; never a value. The exit status is 0 where all is well, 1\nwhere a credential is dead, or about to be with Vault away, and 2 where no vwrap\nruns, so that it serves as a HEALTHCHECK.",
 				Flags:       statusFlags(), Action: func(c *cli.Context) error { return i.showStatus(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "rotate", Usage: "have the vwrap that runs here fetch anew and rotate its command", UsageText: "vwrap rotate --all | NAME...",
@@ -164,37 +162,33 @@ func newApp(i *invocation) *cli.App {
 					&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for it to be done", Value: time.Minute},
 					pidFlag(),
 				},
-				Action:       func(c *cli.Context) error { return i.rotate(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
+				Action: func(c *cli.Context) error { return i.rotate(c) },
 			},
 			{
 				Name: "export", Usage: "print what would be injected, with the values", UsageText: "vwrap export --format FORMAT [flags]",
 				Description: "Print the variables that vwrap would inject, with their values, for programs\nthat vwrap cannot start: nothing renews what was printed. FORMAT is shell, which\nis for eval \"$(vwrap export --format shell)\"; dotenv; docker, for --env-file;\njson; yaml; or github: into GITHUB_ENV, and masked in the log of the workflow.",
 				Flags:       exportFlags(), Action: func(c *cli.Context) error { return i.export(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "plan", Usage: "say what would be injected, from where, and which policy it needs", UsageText: "vwrap plan [flags] [-- CMD [ARG...]]",
 				Description: "Say what would be injected and from where, and what hides what: names only. CMD\nis left alone, so that plan can stand before a line that is there. No Vault is\nasked, unless --ask is set.",
 				Flags:       planFlags(), Action: func(c *cli.Context) error { return i.plan(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
 				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
 				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
-				OnUsageError: usageError, HideHelpCommand: true,
 			},
 			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
 				Description: "Print the version, and what it was built with.",
 				Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
-				Action:      func(c *cli.Context) error { return i.version(c) }, OnUsageError: usageError, HideHelpCommand: true,
+				Action:      func(c *cli.Context) error { return i.version(c) },
 			},
 		},
 	}
 	for _, c := range app.Commands {
-		c.CustomHelpTemplate = commandHelp
+		c.CustomHelpTemplate, c.OnUsageError, c.HideHelpCommand = commandHelp, usageError, true
 	}
 	return app
 }

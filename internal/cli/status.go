@@ -71,7 +71,11 @@ func (i *invocation) showStatus(c *cli.Context) error {
 		if !c.Bool("watch") {
 			return nil
 		}
-		time.Sleep(time.Second - time.Duration(time.Now().Nanosecond()))
+		select {
+		case <-time.After(time.Second - time.Duration(time.Now().Nanosecond())):
+		case <-c.Done():
+			return c.Err()
+		}
 	}
 }
 
