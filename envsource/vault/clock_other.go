@@ -3,4 +3,4 @@
 package vault
 
 // SystemClock is the clock of this machine.
-func SystemClock() Clock { return wallClock{} }
+func SystemClock() Clock { return newWallClock() }

@@ -3,6 +3,7 @@ package vault
 import (
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
@@ -72,6 +73,24 @@ func TestAfterASleep(t *testing.T) {
 					}
 				})
 			})
+		})
+	}
+}
+
+// The time of day is set back, or ahead: time goes on all the same, and never back.
+func TestTheTimeOfDayIsSet(t *testing.T) {
+	for name, set := range map[string]time.Duration{"back": -time.Hour, "ahead": time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newWallClock()
+			c.wall = c.wall.Add(-set) // as if that had happened since
+			before := c.Now()
+			time.Sleep(time.Minute)
+			if passed := c.Now().Sub(before); passed != time.Minute {
+				t.Errorf("set %s, %s have passed in a minute", name, passed)
+			}
+			if early := before.Sub(c.wall); early < 0 || set > 0 && early != set {
+				t.Errorf("set %s, it is %s after its beginning", name, early)
+			}
 		})
 	}
 }

@@ -2,10 +2,22 @@ package vault
 
 import "time"
 
-// wallClock is the time of day: it goes on while the machine sleeps, but is moved when somebody sets it.
-type wallClock struct{}
+// wallClock is the time of day since it began: it goes on while the machine sleeps. A clock that is set back does not go
+// back here, or a lease would be taken to last longer than it does; one that is set ahead has things done early.
+type wallClock struct {
+	began time.Time // with the monotonic reading
+	wall  time.Time // the time of day then
+}
 
-func (wallClock) Now() time.Time { return time.Now().Round(0) }
+func newWallClock() wallClock {
+	now := time.Now()
+	return wallClock{began: now, wall: now.Round(0)}
+}
+
+func (c wallClock) Now() time.Time {
+	now := time.Now()
+	return c.wall.Add(max(now.Sub(c.began), now.Round(0).Sub(c.wall)))
+}
 
 func (wallClock) NewAlarm() Alarm { return &wallAlarm{goAlarm: goClock{}.NewAlarm().(*goAlarm)} }
 
