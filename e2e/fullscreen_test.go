@@ -161,6 +161,7 @@ func TestMultiplexer(t *testing.T) {
 		m.expect("up ")
 		m.keys("C-z")
 		m.expect("Stopped")
+		m.expectPrompt()
 		m.enter("fg")
 		m.expect("continued")
 		m.run("resize-window", "-x", "100", "-y", "31")
@@ -169,8 +170,10 @@ func TestMultiplexer(t *testing.T) {
 			m.keys("C-c")
 			m.expect(fmt.Sprintf("interrupted %d", n+1))
 		}
+		m.expectPrompt() // what is typed before it may be echoed before it
 		m.enter("echo status=$?.")
 		m.expect("status=9.")
+		m.expectPrompt()
 		return strings.Join(strings.Fields(withoutNumbers(m.shown())), " ")
 	})
 }
@@ -409,6 +412,17 @@ func (m *multiplexer) expect(text string) {
 	check(m.t, poll(patience, 50*time.Millisecond, func() error {
 		if shown := m.shown(); !strings.Contains(shown, text) {
 			return fmt.Errorf("tmux does not show %q but\n%s", text, shown)
+		}
+		return nil
+	}))
+}
+
+// expectPrompt waits until the shell asks for a line: its prompt is the last that is shown.
+func (m *multiplexer) expectPrompt() {
+	m.t.Helper()
+	check(m.t, poll(patience, 50*time.Millisecond, func() error {
+		if shown := strings.TrimSpace(m.shown()); !strings.HasSuffix(shown, "\nready>") {
+			return fmt.Errorf("tmux does not end with a prompt but\n%s", shown)
 		}
 		return nil
 	}))
