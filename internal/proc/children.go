@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spec is a process to start. It gets stdin, stdout and stderr of this process, then Files from descriptor 3 on,
-// and nothing else.
+// Spec is a process to start. It gets stdin, stdout and stderr of this process, or others, then Files from descriptor
+// 3 on, and nothing else.
 type Spec struct {
 	Path  string
 	Args  []string // Args[0] included
 	Env   []string
 	Files []int    // descriptors
 	Join  bool     // the process group of this process, instead of one of its own
+	In    *os.File // stdin; nil is this process's own
 	Out   *os.File // stdout; nil is this process's own
 }
 
@@ -98,6 +99,9 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	}
 	for _, fd := range spec.Files {
 		attr.Files = append(attr.Files, uintptr(fd))
+	}
+	if spec.In != nil {
+		attr.Files[0] = spec.In.Fd()
 	}
 	if spec.Out != nil {
 		attr.Files[1] = spec.Out.Fd()
