@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -19,25 +20,24 @@ import (
 )
 
 // startCore makes a core in memory, initialised and unsealed, whose only root token is the given one and which has
-// the KV version 2 engine at secret/, as `vault server -dev` has.
-func startCore(url, token, logLevel string) (*vault.Core, error) {
-	core, err := newCore(url, logLevel)
-	if err != nil {
-		return nil, fmt.Errorf("make core: %w", err)
+// the KV version 2 engine at secret/, as `vault server -dev` has. key is what unseals it.
+func startCore(url, token, logLevel string) (core *vault.Core, key string, err error) {
+	if core, err = newCore(url, logLevel); err != nil {
+		return nil, "", fmt.Errorf("make core: %w", err)
 	}
 	ctx := namespace.ContextWithNamespace(context.Background(), namespace.RootNamespace)
 	seal := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1}
 	first, err := core.Initialize(ctx, &vault.InitParams{BarrierConfig: seal})
 	if err != nil {
-		return nil, fmt.Errorf("initialise core: %w", err)
+		return nil, "", fmt.Errorf("initialise core: %w", err)
 	}
 	if err := unseal(core, first.SecretShares[0]); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := prepare(ctx, core, first.RootToken, token); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return core, nil
+	return core, base64.StdEncoding.EncodeToString(first.SecretShares[0]), nil
 }
 
 func newCore(url, logLevel string) (*vault.Core, error) {

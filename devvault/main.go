@@ -63,11 +63,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer listener.Close()
 
-	core, err := startCore("http://"+listener.Addr().String(), token, *logLevel)
+	core, key, err := startCore("http://"+listener.Addr().String(), token, *logLevel)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("ready VAULT_ADDR=http://%s VAULT_TOKEN=%s\n", listener.Addr(), token)
+	fmt.Printf("ready VAULT_ADDR=http://%s VAULT_TOKEN=%s UNSEAL_KEY=%s\n", listener.Addr(), token, key)
 	serveErr := serve(ctx, listener, core)
 	if err := core.Shutdown(); err != nil && serveErr == nil {
 		return fmt.Errorf("stop core: %w", err)
