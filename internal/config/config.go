@@ -21,6 +21,7 @@ type Config struct {
 	Rotation Rotation
 	Live     bool
 	Users    []string // live_users
+	Dev      Dev
 	Check    Check
 }
 

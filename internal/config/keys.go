@@ -35,7 +35,7 @@ func topFields(d *decoder, c *Config) fields {
 		"rotation":   func(n *yaml.Node) { d.section(n, "rotation", rotationFields(d, &c.Rotation)) },
 		"live":       d.flag(&c.Live, "live"),
 		"live_users": d.texts(&c.Users, "live_users"),
-		"dev":        func(n *yaml.Node) { d.pairs(n, "dev", func(*yaml.Node, *yaml.Node) {}) },
+		"dev":        func(n *yaml.Node) { d.section(n, "dev", devFields(d, &c.Dev)) },
 		"check":      func(n *yaml.Node) { d.section(n, "check", checkFields(d, &c.Check)) },
 	}
 }

@@ -52,7 +52,19 @@ rotation:
   ready: {http: "http://127.0.0.1:3000/health", timeout: 10s}
 live: false
 live_users: [vscode]
-dev: {anything: {goes: here}}
+dev:
+  server: embedded
+  image: hashicorp/vault:1.21.1
+  engines:
+    database: {type: database, config: {max_lease_ttl: 24h}}
+    kv1: {type: kv, version: 1}
+  policies: {app: "path \"secret/data/dev/*\" {}"}
+  approles: {app: {policies: [app], token_ttl: 20m, token_max_ttl: 1h, role_id: web}}
+  roles:
+    database/roles/app: {db_name: app, list: [1, {command: [sops, -d, x]}]}
+    database/config/app: {password: {generate: {length: 16, alphabet: hex}}}
+  kv:
+    secret/dev/db: {user: app, port: 5432, password: {generate: {}}, nested: {key: {command: [cat, 1]}, generate: 1, command: 2}}
 profiles:
   ci: {vault: {address: "https://vault.ci.example"}, rotation: {action: exit}, env: {LOG_LEVEL: info}}
 check:
@@ -88,6 +100,25 @@ func TestParse(t *testing.T) {
 			Listen: []string{"tcp 127.0.0.1:3000"}, Ready: Ready{HTTP: "http://127.0.0.1:3000/health", Timeout: 10 * time.Second},
 		},
 		Users: []string{"vscode"},
+		Dev: Dev{
+			Server: "embedded", Image: "hashicorp/vault:1.21.1",
+			Engines: []Engine{
+				{Mount: "database", Type: "database", Config: map[string]any{"max_lease_ttl": "24h"}},
+				{Mount: "kv1", Type: "kv", Options: map[string]any{"version": "1"}},
+			},
+			Policies: []Policy{{"app", `path "secret/data/dev/*" {}`}},
+			AppRoles: []AppRole{{Name: "app", RoleID: "web", Policies: []string{"app"}, TokenTTL: 20 * time.Minute, TokenMaxTTL: time.Hour}},
+			Roles: []Write{
+				{"database/roles/app", map[string]any{"db_name": "app", "list": []any{int64(1), Command{[]string{"sops", "-d", "x"}}}}},
+				{"database/config/app", map[string]any{"password": Generate{16, "hex"}}},
+			},
+			KV: []KV{{"secret/dev/db", []Field{
+				{"user", "app"},
+				{"port", int64(5432)},
+				{"password", Generate{32, "alnum"}},
+				{"nested", map[string]any{"key": Command{[]string{"cat", "1"}}, "generate": int64(1), "command": int64(2)}},
+			}}},
+		},
 		Check: Check{
 			Manifest: "ci/required_keys.yaml", Path: "secret/dev", MinTTL: 5 * time.Minute,
 			Aliases: [][]string{{"http://127.0.0.1:8200", "http://vault:8200"}},
@@ -153,6 +184,24 @@ func TestParseRefuses(t *testing.T) {
 		{"broken second document", "version: 1\n---\n{", `f:3:1: not YAML: did not find expected node content`},
 		{"nan", "version: 1\nrotation: {renew_at: nan}", `f:2:22: rotation.renew_at: want a number, got text`},
 		{"deep data", "version: 1\nsecrets: [{path: p, method: write, data: {a: " + strings.Repeat("[", 21) + strings.Repeat("]", 21) + "}}]", `f:2:66: data: nested more than 20 deep`},
+		{"unknown key of dev", "version: 1\ndev: {engine: {}}", `f:2:7: unknown key "engine" in dev (did you mean "engines"?)`},
+		{"unknown server", "version: 1\ndev: {server: consul}", `f:2:15: dev.server: "consul" is unknown (want auto, embedded, devvault, vault, bao or docker)`},
+		{"engine without a type", "version: 1\ndev: {engines: {pki: {}}}", `f:2:17: dev.engines.pki: type is missing`},
+		{"version twice", "version: 1\ndev: {engines: {a: {type: kv, version: 1, options: {version: 2}}}}", `f:2:17: dev.engines.a: version is short for options: take one of them`},
+		{"version 3", "version: 1\ndev: {engines: {a: {type: kv, version: 3}}}", `f:2:40: dev.engines.a.version: want 1 or 2`},
+		{"policy", "version: 1\ndev: {policies: {app: {}}}", `f:2:23: dev.policies.app: want text, got a mapping`},
+		{"approle", "version: 1\ndev: {approles: {app: {token_tll: 1h}}}", `f:2:24: unknown key "token_tll" in dev.approles.app (did you mean "token_ttl"?)`},
+		{"length", "version: 1\ndev: {kv: {a/b: {c: {generate: {length: 4097}}}}}", `f:2:41: dev.kv.a/b.c.generate.length: want a number from 1 to 4096`},
+		{"length in words", "version: 1\ndev: {kv: {a/b: {c: {generate: {length: hush}}}}}", `f:2:41: dev.kv.a/b.c.generate.length: want a number from 1 to 4096`},
+		{"alphabet", "version: 1\ndev: {kv: {a/b: {c: {generate: {alphabet: abc}}}}}", `f:2:43: dev.kv.a/b.c.generate.alphabet: "abc" is unknown (want alnum, hex or base64)`},
+		{"generate nothing", "version: 1\ndev: {kv: {a/b: {c: {generate: }}}}", `f:2:32: dev.kv.a/b.c.generate: want a mapping, got nothing (write "" for an empty text)`},
+		{"command in a text", "version: 1\ndev: {kv: {a/b: {c: {command: sops -d hush}}}}", `f:2:31: dev.kv.a/b.c.command: want a list, got text`},
+		{"no command", "version: 1\ndev: {roles: {a/b: {c: [{command: []}]}}}", `f:2:35: dev.roles.a/b.c.command: want a program, and then its arguments`},
+		{"command of lists", "version: 1\ndev: {kv: {a/b: {c: {command: [a, [hush]]}}}}", `f:2:35: dev.kv.a/b.c.command: want text, got a list`},
+		{"a secret that is generated", "version: 1\ndev: {kv: {a/b: {generate: {}}}}", `f:2:17: dev.kv.a/b: a secret has fields: write generate under one`},
+		{"a secret without fields", "version: 1\ndev: {kv: {a/b: {}}}", `f:2:17: dev.kv.a/b: want a field at least`},
+		{"a path with a field", "version: 1\ndev: {kv: {a/b#c: {d: e}}}", `f:2:12: "a/b#c" cannot be a path: it is empty, or has a space, #, ?, a / at an end or two of them in it`},
+		{"deep value", "version: 1\ndev: {kv: {a/b: {c: " + strings.Repeat("[", 22) + strings.Repeat("]", 22) + "}}}", `f:2:42: dev.kv.a/b.c: nested more than 20 deep`},
 		{"several", "version: 1\nlive: 3\nx: 1", "f:2:7: live: want true or false, got a number\nf:3:1: unknown key \"x\" in the top level (known: check, dev, env, fallback, live, live_users, profiles, rotation, secrets, vault, version)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -366,6 +415,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 	if err := json.Unmarshal(s.Properties["profiles"].More, &profile); err != nil {
 		t.Fatal(err)
 	}
+	dev := s.Properties["dev"]
 	for _, part := range []struct {
 		name   string
 		known  fields
@@ -379,6 +429,9 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		{"check", checkFields(d, &c.Check), s.Properties["check"]},
 		{"secrets", secretFields(d, &Secret{}), *s.Properties["secrets"].Items},
 		{"a profile", topFields(d, &c), profile},
+		{"dev", devFields(d, &c.Dev), dev},
+		{"dev.engines", engineFields(d, &Engine{}, ""), each(t, dev.Properties["engines"])},
+		{"dev.approles", appRoleFields(d, &AppRole{}, ""), each(t, dev.Properties["approles"])},
 	} {
 		knows := slices.Sorted(maps.Keys(part.known))
 		has := slices.Sorted(maps.Keys(part.schema.Properties))
@@ -404,6 +457,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		{"rotation.order", rotation.Properties["order"], orders},
 		{"rotation.on_expiry", rotation.Properties["on_expiry"], expiries},
 		{"vault.auth.method", s.Properties["vault"].Properties["auth"].Properties["method"], methods},
+		{"dev.server", dev.Properties["server"], devServers},
 		{"secrets.method", secret["method"], secretMethods},
 		{"secrets.on_rotate", secret["on_rotate"], actions},
 	} {
@@ -411,6 +465,15 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 			t.Errorf("%s: the schema allows %v, Validate %v", tt.key, got, tt.want)
 		}
 	}
+}
+
+// each is the schema of what stands under each key of s.
+func each(t *testing.T, s schema) (item schema) {
+	t.Helper()
+	if err := json.Unmarshal(s.More, &item); err != nil {
+		t.Fatal(err)
+	}
+	return item
 }
 
 func texts(all []any) (out []string) {
