@@ -242,6 +242,7 @@ type want struct {
 	written   []string            // the keys of the reads as written that were merged into this
 	variables []string            // that name it; empty for a whole-path secret before it is read
 	fields    map[string][]string // the fields in use, and the variables that use them
+	parts     [][]string          // what is used of them: a field, or the tokens of a JSON pointer
 	whole     bool                // every field
 	required  bool                // some use of it is not ?optional
 }
@@ -279,11 +280,14 @@ func (w *want) use(name string, ref Ref) {
 	if !slices.Contains(w.variables, name) {
 		w.variables = append(w.variables, name)
 	}
-	field := ref.Field
-	if len(ref.Pointer) > 0 {
-		field = ref.Pointer[0]
+	part := ref.Pointer
+	if len(part) == 0 {
+		part = []string{ref.Field}
 	}
-	w.fields[field] = append(w.fields[field], name)
+	if !slices.ContainsFunc(w.parts, func(p []string) bool { return slices.Equal(p, part) }) {
+		w.parts = append(w.parts, part)
+	}
+	w.fields[part[0]] = append(w.fields[part[0]], name)
 	w.required = w.required || !ref.Optional
 }
 
@@ -296,9 +300,26 @@ func (p Plan) Reads() []Read {
 	return reads
 }
 
+// Need is what a plan wants of one read, by names alone.
+type Need struct {
+	Read  Read       // as written
+	Parts [][]string // what is used of it: each a field, or the tokens of a JSON pointer
+	Whole bool       // every field
+}
+
+// VaultNeeds returns what the plan wants of Vault, a Need for each distinct read.
+func (p Plan) VaultNeeds() (needs []Need) {
+	for _, w := range p.wants() {
+		if w.read.Source == SourceVault {
+			needs = append(needs, Need{w.read, w.parts, w.whole})
+		}
+	}
+	return needs
+}
+
 // NeedsVault reports whether any read of the plan goes to Vault: with none, no token and no address are needed.
 func (p Plan) NeedsVault() bool {
-	return slices.ContainsFunc(p.Reads(), func(r Read) bool { return r.Source == SourceVault })
+	return len(p.VaultNeeds()) > 0
 }
 
 // CanDoWithout reports whether every use of the source named is ?optional: then its absence stops nothing.
