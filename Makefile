@@ -37,7 +37,7 @@ e2e-full: build ## what takes too long for each run: clusters that lose their le
 
 contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
 	.ci/install test
-	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument)$$' .
+	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
 demo: build ## a credential is renewed, replaced, and the command restarted: in a minute, before your eyes
 	cd devvault && $(BUILD) -mod=readonly -o ../bin/devvault . && $(BUILD) -mod=readonly -o ../bin/demo ./demo

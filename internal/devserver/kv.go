@@ -171,7 +171,7 @@ func (k *kv) data(q *request, path string) (answer, error) {
 	}
 	if q.op == opPatch {
 		if s == nil || s.current == 0 {
-			return answer{}, notFound()
+			return answer{status: http.StatusNotFound, bare: object{}}, nil
 		}
 		if err := k.checkCAS(q, s); err != nil {
 			return answer{}, err
@@ -332,7 +332,7 @@ func (k *kv) metadata(q *request, path string) (answer, error) {
 		return answer{}, nil
 	case opPatch:
 		if s == nil {
-			return answer{}, notFound()
+			return answer{status: http.StatusNotFound, bare: object{}}, nil
 		}
 	}
 	custom, gone := q.fields.pairs("custom_metadata")
@@ -387,6 +387,8 @@ func (k *kv) remove(q *request, path string) (answer, error) {
 	switch {
 	case q.fields.failure != nil:
 		return answer{}, q.fields.failure
+	case len(numbers) == 0 && strings.Contains(q.path, "/destroy/"):
+		return answer{}, badRequest("no version number provided")
 	case len(numbers) == 0:
 		return answer{}, badRequest("No version number provided")
 	case k.secrets[path] == nil:

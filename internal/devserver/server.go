@@ -51,6 +51,7 @@ func New(root string) *Server {
 		leases: map[string]*lease{}, mounts: map[string]*mount{"secret/": newMount("secret/", "kv", "2")},
 	}
 	s.tokenMount = newMount("token/", "token", "")
+	s.tokenMount.description = "token based credentials"
 	s.tokens = map[string]*token{root: rootToken(root, s.started)}
 	s.mux.HandleFunc("/v1/", s.serve)
 	return s
@@ -247,6 +248,9 @@ func (a answer) encode() (status int, text []byte) {
 		if a.auth != nil {
 			body["auth"] = a.auth
 		}
+	}
+	if len(body) == 0 {
+		return a.status, nil
 	}
 	text, err := json.Marshal(body)
 	if err != nil {

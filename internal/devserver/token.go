@@ -148,6 +148,9 @@ func (s *Server) admit(q *request, t *token, wanted time.Duration) (warnings []s
 		s.tokens[t.id] = t
 		return nil, nil
 	}
+	if slices.Contains(t.policies, "root") && wanted == 0 {
+		wanted = atMost(systemTTL, t.longest)
+	}
 	t.lease = &lease{id: tokenLeases + "h" + strings.ToLower(randomText(24)), owner: t.parent, token: t, issued: q.now, renewing: t.renewable}
 	warnings = t.extend(q.now, wanted, systemTTL)
 	t.creationTTL = t.ttl
