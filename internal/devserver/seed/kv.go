@@ -32,13 +32,13 @@ func (a *applier) secret(ctx context.Context, s secret) error {
 		return fmt.Errorf("%s: stands twice under dev.kv: secret/data/NAME is secret/NAME", s.path)
 	}
 	a.written = append(a.written, put.path)
-	versions := max(1, a.versions[s.path])
-	if versions > 10 { // which is what Vault keeps
-		if _, err := a.client.Write(ctx, at+"metadata/"+rest, map[string]any{"max_versions": versions}); err != nil {
+	versions := a.versions[s.path]
+	if versions > 0 { // Vault keeps ten: a fixed one has to outlive the rotations
+		if _, err := a.client.Write(ctx, at+"metadata/"+rest, map[string]any{"max_versions": 10_000}); err != nil {
 			return err
 		}
 	}
-	for range versions {
+	for range max(1, versions) {
 		if err := put.do(ctx); err != nil {
 			return err
 		}

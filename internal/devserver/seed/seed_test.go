@@ -171,12 +171,12 @@ func TestFromReads(t *testing.T) {
 	}{
 		{
 			seed.Embedded,
-			[]string{"sys/mounts/team", "sys/mounts/db", "db/roles/web", "secret/data/all", "secret/data/app", "secret/data/app", "secret/data/app", "team/data/x"},
+			[]string{"sys/mounts/team", "sys/mounts/db", "db/roles/web", "secret/data/all", "secret/metadata/app", "secret/data/app", "secret/data/app", "secret/data/app", "team/data/x"},
 			[]string{"lease db/creds/web", "kv secret/all", "kv secret/app", "kv team/x"},
 		},
 		{
 			seed.Devvault,
-			[]string{"sys/mounts/team", "sys/mounts/db", "secret/data/all", "secret/data/app", "secret/data/app", "secret/data/app", "team/data/x", "db/creds/web"},
+			[]string{"sys/mounts/team", "sys/mounts/db", "secret/data/all", "secret/metadata/app", "secret/data/app", "secret/data/app", "secret/data/app", "team/data/x", "db/creds/web"},
 			[]string{"kv secret/all", "kv secret/app", "kv team/x", "lease db/creds/web"},
 		},
 	} {
