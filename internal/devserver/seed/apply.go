@@ -49,8 +49,7 @@ func (p Plan) Apply(ctx context.Context, c *admin.Client, o Options) (Result, er
 	}
 	for _, step := range []func() error{
 		func() error { return a.look(ctx) },
-		func() error { return each(ctx, d.Engines, a.engine) },
-		func() error { return a.look(ctx) },
+		func() error { return a.engines(ctx, d.Engines) },
 		func() error { return each(ctx, d.Policies, a.policy) },
 		func() error { return a.appRoles(ctx, d.AppRoles) },
 		func() error { return each(ctx, a.writes, a.write) },
@@ -147,6 +146,14 @@ func (a *applier) in(path string) (at string, m mount, rest string) {
 		}
 	}
 	return at, a.mounts[at], strings.TrimPrefix(path, at)
+}
+
+// engines mounts all that are not there, and looks again.
+func (a *applier) engines(ctx context.Context, all []config.Engine) error {
+	if err := each(ctx, all, a.engine); err != nil || len(all) == 0 {
+		return err
+	}
+	return a.look(ctx)
 }
 
 func (a *applier) engine(ctx context.Context, e config.Engine) error {
