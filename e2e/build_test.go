@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 )
 
 // buildPrograms puts vwrap and the programs that scripts wrap into the programs folder.
@@ -43,36 +44,48 @@ func goBuild(dir, target, output string, flags ...string) error {
 	return nil
 }
 
-// vaultBinary is the server that VWRAP_E2E_VAULT names, else vaultserver, built once for its sources into the
-// user's cache: a cold build takes minutes.
+// vaultBinary is the server that VWRAP_E2E_VAULT names, else vaultserver.
 func vaultBinary() (string, error) {
 	if given := os.Getenv("VWRAP_E2E_VAULT"); given != "" {
 		return filepath.Abs(given)
 	}
+	return cachedBuild("vaultserver", "the Vault server")
+}
+
+// vaultCLI is the program that VWRAP_E2E_VAULTCLI names, else vaultcli.
+var vaultCLI = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv("VWRAP_E2E_VAULTCLI"); given != "" {
+		return filepath.Abs(given)
+	}
+	return cachedBuild("vaultcli", "Vault's own command line")
+})
+
+// cachedBuild builds the module of a folder, once for its sources, into the user's cache: a cold build takes minutes.
+func cachedBuild(dir, what string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find cache folder: %w", err)
 	}
-	digest, err := sourcesDigest("vaultserver")
+	digest, err := sourcesDigest(dir)
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(cache, "vwrap-e2e", "vaultserver-"+digest)
+	binary := filepath.Join(cache, "vwrap-e2e", dir+"-"+digest)
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	fmt.Fprintf(os.Stderr, "e2e: building the Vault server into %s (once; some minutes and 500 MB of modules when cold)\n", binary)
+	fmt.Fprintf(os.Stderr, "e2e: building %s into %s (once; some minutes and 500 MB of modules when cold)\n", what, binary)
 	// Under a name of its own until it is whole: another run may be looking for it.
 	partial := fmt.Sprintf("%s.%d", binary, os.Getpid())
 	defer os.Remove(partial)
-	if err := goBuild("vaultserver", ".", partial, "-mod=readonly", "-ldflags=-s -w"); err != nil {
+	if err := goBuild(dir, ".", partial, "-mod=readonly", "-ldflags=-s -w"); err != nil {
 		return "", err
 	}
 	if err := os.Rename(partial, binary); err != nil {
-		return "", fmt.Errorf("keep Vault server: %w", err)
+		return "", fmt.Errorf("keep %s: %w", what, err)
 	}
 	return binary, nil
 }

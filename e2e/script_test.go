@@ -142,6 +142,7 @@ func allCommands() map[string]command {
 		"tls-pair":       tlsPair,
 		"token-service":  tokenService,
 		"vault":          vaultCommand,
+		"vault-cli":      vaultProgram,
 	}
 }
 

@@ -124,7 +124,7 @@ func checkToken(q *request, t *token, wanted time.Duration) error {
 		return badRequest("restricted use token cannot generate child tokens")
 	case kind != "" && kind != "service":
 		return missing("batch tokens")
-	case f.has("entity_alias"):
+	case f.text("entity_alias") != "":
 		return missing("entities")
 	case wanted < 0:
 		return badRequest("ttl must be positive")
