@@ -1,9 +1,9 @@
 package devserver
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -23,13 +23,7 @@ type role struct {
 }
 
 func (r *role) limit(m *mount) time.Duration { return atMost(m.limit(), r.longest) }
-
-func (r *role) ttl(m *mount) time.Duration {
-	if r.defaultTTL > 0 {
-		return r.defaultTTL
-	}
-	return atMost(r.limit(m), m.ttl())
-}
+func (r *role) ttl(m *mount) time.Duration   { return cmp.Or(r.defaultTTL, atMost(r.limit(m), m.ttl())) }
 
 // staticRole is one user whose password changes by the clock.
 type staticRole struct {
@@ -48,206 +42,159 @@ func (r *staticRole) catchUp(now time.Time) {
 
 func (r *staticRole) rotate(now time.Time) { r.rotated, r.password = now, randomText(20) }
 
-func (s *Server) database(q *request, m *mount, rest string) (answer, error) {
-	type handler = func(*Server, *request, *mount, string) (answer, error)
-	ops := map[string]map[string]handler{
-		"config":       {opRead: (*Server).readConnection, opWrite: (*Server).writeConnection, opDelete: (*Server).deleteConnection},
-		"roles":        {opRead: (*Server).readRole, opWrite: (*Server).writeRole, opDelete: (*Server).deleteRole},
-		"static-roles": {opRead: (*Server).readStaticRole, opWrite: (*Server).writeStaticRole, opDelete: (*Server).deleteStaticRole},
-		"creds":        {opRead: (*Server).makeUser},
-		"static-creds": {opRead: (*Server).readStaticUser},
-		"rotate-role":  {opWrite: (*Server).rotateRole},
-	}
+func (s *Server) database(q *request, m *mount, rest string) (a answer) {
 	first, name, _ := strings.Cut(rest, "/")
-	lists := map[string][]string{
-		"config/": slices.Sorted(maps.Keys(m.db.configs)), "roles/": slices.Sorted(maps.Keys(m.db.roles)),
-		"static-roles/": slices.Sorted(maps.Keys(m.db.static)),
+	ops := map[string]string{
+		"config": "GET PUT DELETE", "roles": "GET PUT DELETE", "static-roles": "GET PUT DELETE", "creds": "GET", "static-creds": "GET", "rotate-role": "PUT",
+	}[first]
+	static := m.db.static[name]
+	if static != nil {
+		static.catchUp(q.now)
 	}
-	keys, listed := lists[rest]
-	switch do := ops[first][q.op]; {
-	case listed && q.op == opList:
-		return listing(keys, "database")
+	switch {
 	case first == "rotate-root" || first == "reset" || first == "reload":
-		return answer{}, missing("databases to connect to")
-	case ops[first] == nil || name == "":
-		return answer{}, unsupportedPath()
-	case do == nil:
-		return answer{}, unsupportedOperation()
+		panic(missing("databases to connect to"))
+	case q.op == opList && rest == "config/":
+		return listing(maps.Keys(m.db.configs), "", "database")
+	case q.op == opList && rest == "roles/":
+		return listing(maps.Keys(m.db.roles), "", "database")
+	case q.op == opList && rest == "static-roles/":
+		return listing(maps.Keys(m.db.static), "", "database")
+	case ops == "" || name == "":
+		panic(unsupportedPath())
+	case !strings.Contains(ops, q.op):
+		panic(unsupportedOperation())
+	case first == "config":
+		a = m.db.config(q, name)
+	case first == "roles":
+		a = m.db.role(q, name)
+	case first == "static-roles":
+		a = m.db.staticRole(q, name, static)
+	case first == "creds":
+		a = s.makeUser(q, m, name)
+	case first == "rotate-role":
+		bad(static == nil, "no static role found for role name")
+		static.rotate(q.now)
 	default:
-		a, err := do(s, q, m, name)
-		a.mount = "database"
-		return a, err
-	}
-}
-
-func (s *Server) readConnection(_ *request, m *mount, name string) (answer, error) {
-	if !m.db.configs[name] {
-		return answer{}, notFound()
-	}
-	return answer{data: object{"plugin_name": "", "connection_details": object{}, "allowed_roles": []string{"*"}}}, nil
-}
-
-func (s *Server) writeConnection(q *request, m *mount, name string) (answer, error) {
-	if _, err := q.fields.need("plugin_name", "empty plugin name"); err != nil {
-		return answer{}, err
-	}
-	m.db.configs[name] = true
-	return answer{}, nil
-}
-
-func (s *Server) deleteConnection(_ *request, m *mount, name string) (answer, error) {
-	delete(m.db.configs, name)
-	return answer{}, nil
-}
-
-func (s *Server) readRole(_ *request, m *mount, name string) (answer, error) {
-	r := m.db.roles[name]
-	if r == nil {
-		return answer{}, notFound()
-	}
-	data := object{"credential_type": "password", "db_name": r.connection, "default_ttl": seconds(r.defaultTTL), "max_ttl": seconds(r.longest)}
-	for kind, statements := range r.statements {
-		data[kind] = statements
-	}
-	return answer{data: data}, nil
-}
-
-func (s *Server) writeRole(q *request, m *mount, name string) (answer, error) {
-	f := &q.fields
-	r := role{statements: map[string][]string{}}
-	if old := m.db.roles[name]; old != nil {
-		r.connection, r.defaultTTL, r.longest = old.connection, old.defaultTTL, old.longest
-		maps.Copy(r.statements, old.statements)
-	}
-	if f.has("db_name") {
-		r.connection = f.text("db_name")
-	}
-	for field, at := range map[string]*time.Duration{"default_ttl": &r.defaultTTL, "max_ttl": &r.longest} {
-		if f.has(field) {
-			*at = f.duration(field)
+		bad(static == nil, "unknown role: "+name)
+		a.data = object{
+			"username": static.username, "password": static.password, "rotation_period": seconds(static.period), "last_vault_rotation": stamp(static.rotated),
+			"ttl": seconds(static.rotated.Add(static.period).Sub(q.now).Round(time.Second)),
 		}
 	}
-	for _, kind := range []string{"creation_statements", "revocation_statements", "renew_statements", "rollback_statements"} {
-		if f.has(kind) || r.statements[kind] == nil {
-			r.statements[kind] = f.texts(kind)
-		}
-	}
-	switch kind := f.text("credential_type"); {
-	case f.failure != nil:
-		return answer{}, f.failure
-	case kind != "" && kind != "password":
-		return answer{}, missing("credentials but passwords")
-	case r.connection == "":
-		return answer{}, badRequest("database name is required")
-	case m.db.static[name] != nil:
-		return answer{}, badRequest("Role and Static Role names must be unique")
-	case r.defaultTTL < 0 || r.longest < 0:
-		return answer{}, badRequest("default_ttl and max_ttl cannot be negative")
-	}
-	m.db.roles[name] = &r
-	return answer{}, nil
+	a.mount = "database"
+	return a
 }
 
-func (s *Server) deleteRole(_ *request, m *mount, name string) (answer, error) {
-	delete(m.db.roles, name)
-	return answer{}, nil
+func (d *database) config(q *request, name string) (a answer) {
+	switch q.op {
+	case opWrite:
+		q.need("plugin_name", "empty plugin name")
+		d.configs[name] = true
+	case opDelete:
+		delete(d.configs, name)
+	default:
+		if !d.configs[name] {
+			panic(notFound())
+		}
+		a.data = object{"plugin_name": "", "connection_details": object{}, "allowed_roles": []string{"*"}}
+	}
+	return a
+}
+
+func (d *database) role(q *request, name string) (a answer) {
+	old := d.roles[name]
+	switch {
+	case q.op == opDelete:
+		delete(d.roles, name)
+	case q.op == opWrite:
+		d.writeRole(q, name, old)
+	case old == nil:
+		panic(notFound())
+	default:
+		data := object{"credential_type": "password", "db_name": old.connection, "default_ttl": seconds(old.defaultTTL), "max_ttl": seconds(old.longest)}
+		for kind, statements := range old.statements {
+			data[kind] = statements
+		}
+		a.data = data
+	}
+	return a
+}
+
+func (d *database) writeRole(q *request, name string, old *role) {
+	r := role{}
+	if old != nil {
+		r = *old
+	}
+	statements := map[string][]string{}
+	for _, kind := range strings.Fields("creation_statements revocation_statements renew_statements rollback_statements") {
+		if statements[kind] = r.statements[kind]; q.has(kind) || statements[kind] == nil {
+			statements[kind] = q.texts(kind)
+		}
+	}
+	r.statements, r.connection = statements, cmp.Or(q.text("db_name"), r.connection)
+	q.into(map[string]*time.Duration{"default_ttl": &r.defaultTTL, "max_ttl": &r.longest})
+	if kind := q.text("credential_type"); kind != "" && kind != "password" {
+		panic(missing("credentials but passwords"))
+	}
+	bad(r.connection == "", "database name is required")
+	bad(d.static[name] != nil, "Role and Static Role names must be unique")
+	bad(r.defaultTTL < 0 || r.longest < 0, "default_ttl and max_ttl cannot be negative")
+	d.roles[name] = &r
 }
 
 // makeUser answers with a user that is known to nobody, and its lease.
-func (s *Server) makeUser(q *request, m *mount, name string) (answer, error) {
+func (s *Server) makeUser(q *request, m *mount, name string) answer {
 	r := m.db.roles[name]
-	if r == nil {
-		return answer{}, badRequest("unknown role: %s", name)
-	}
-	ttl, warnings := grant(q.now, q.now, 0, r.ttl(m), r.limit(m))
+	bad(r == nil, "unknown role: "+name)
+	ttl, warnings := grant(q.now, q.now, r.ttl(m), r.limit(m))
 	l := &lease{
-		id: m.path + "creds/" + name + "/" + randomText(24), owner: q.caller, mount: m, role: name,
-		issued: q.now, expires: q.now.Add(ttl), renewing: true,
+		id: m.path + "creds/" + name + "/" + randomText(24), owner: q.caller, mount: m, role: name, issued: q.now, expires: q.now.Add(ttl), renewable: true,
 	}
 	s.leases[l.id] = l
 	username := fmt.Sprintf("v-%.8s-%.8s-%s-%d", q.caller.name, name, randomText(20), q.now.Unix())
-	return answer{
-		data: object{"username": username, "password": randomText(20)}, lease: l.id, renewable: true, duration: ttl, warnings: warnings,
-	}, nil
+	return answer{data: object{"username": username, "password": randomText(20)}, lease: l.id, renewable: true, duration: ttl, warnings: warnings}
 }
 
-func (s *Server) readStaticRole(q *request, m *mount, name string) (answer, error) {
-	r := m.db.static[name]
-	if r == nil {
-		return answer{}, notFound()
-	}
-	r.catchUp(q.now)
-	return answer{data: object{
-		"credential_type": "password", "db_name": r.connection, "username": r.username, "rotation_period": seconds(r.period),
-		"last_vault_rotation": stamp(r.rotated), "rotation_statements": r.statements, "skip_import_rotation": false,
-	}}, nil
-}
-
-func (s *Server) writeStaticRole(q *request, m *mount, name string) (answer, error) {
-	const shortest = 5 * time.Second
-	f := &q.fields
-	r := staticRole{username: f.text("username"), connection: f.text("db_name"), period: f.duration("rotation_period"), statements: f.texts("rotation_statements")}
-	old := m.db.static[name]
-	if old != nil {
-		old.catchUp(q.now)
-		r.rotated, r.password = old.rotated, old.password
-		if r.connection == "" {
-			r.connection = old.connection
-		}
-		if r.period == 0 {
-			r.period = old.period
-		}
-		if !f.has("rotation_statements") {
-			r.statements = old.statements
-		}
-	}
+func (d *database) staticRole(q *request, name string, old *staticRole) (a answer) {
 	switch {
-	case f.failure != nil:
-		return answer{}, f.failure
-	case f.has("rotation_schedule"):
-		return answer{}, missing("rotation schedules")
-	case old != nil && r.username != old.username:
-		return answer{}, badRequest("cannot update static account username")
-	case r.username == "":
-		return answer{}, badRequest("username is a required field to create a static account")
-	case r.connection == "":
-		return answer{}, badRequest("database name is a required field")
-	case r.period == 0:
-		return answer{}, badRequest("one of rotation_schedule or rotation_period must be provided to create a static account")
-	case r.period < shortest:
-		return answer{}, badRequest("rotation_period must be 5 seconds or more")
-	case m.db.roles[name] != nil:
-		return answer{}, badRequest("Role and Static Role names must be unique")
+	case q.op == opDelete:
+		delete(d.static, name)
+	case q.op == opWrite:
+		d.writeStaticRole(q, name, old)
+	case old == nil:
+		panic(notFound())
+	default:
+		a.data = object{
+			"credential_type": "password", "db_name": old.connection, "username": old.username, "rotation_period": seconds(old.period),
+			"last_vault_rotation": stamp(old.rotated), "rotation_statements": old.statements, "skip_import_rotation": false,
+		}
 	}
+	return a
+}
+
+func (d *database) writeStaticRole(q *request, name string, old *staticRole) {
+	const shortest = 5 * time.Second
+	r := staticRole{statements: []string{}}
+	if old != nil {
+		r = *old
+	}
+	r.connection, r.username = cmp.Or(q.text("db_name"), r.connection), q.text("username")
+	q.into(map[string]*time.Duration{"rotation_period": &r.period})
+	if q.has("rotation_statements") {
+		r.statements = q.texts("rotation_statements")
+	}
+	if q.has("rotation_schedule") {
+		panic(missing("rotation schedules"))
+	}
+	bad(old != nil && r.username != old.username, "cannot update static account username")
+	bad(r.username == "", "username is a required field to create a static account")
+	bad(r.connection == "", "database name is a required field")
+	bad(r.period == 0, "one of rotation_schedule or rotation_period must be provided to create a static account")
+	bad(r.period < shortest, "rotation_period must be 5 seconds or more")
+	bad(d.roles[name] != nil, "Role and Static Role names must be unique")
 	if old == nil {
 		r.rotate(q.now)
 	}
-	m.db.static[name] = &r
-	return answer{}, nil
-}
-
-func (s *Server) deleteStaticRole(_ *request, m *mount, name string) (answer, error) {
-	delete(m.db.static, name)
-	return answer{}, nil
-}
-
-func (s *Server) readStaticUser(q *request, m *mount, name string) (answer, error) {
-	r := m.db.static[name]
-	if r == nil {
-		return answer{}, badRequest("unknown role: %s", name)
-	}
-	r.catchUp(q.now)
-	return answer{data: object{
-		"username": r.username, "password": r.password, "ttl": wholeSeconds(r.rotated.Add(r.period).Sub(q.now)), "rotation_period": seconds(r.period),
-		"last_vault_rotation": stamp(r.rotated),
-	}}, nil
-}
-
-func (s *Server) rotateRole(q *request, m *mount, name string) (answer, error) {
-	r := m.db.static[name]
-	if r == nil {
-		return answer{}, badRequest("no static role found for role name")
-	}
-	r.rotate(q.now)
-	return answer{}, nil
+	d.static[name] = &r
 }

@@ -11,51 +11,31 @@ import (
 	"time"
 )
 
-// fields are the members of a request's body. Like Vault it takes "5" for 5 and "true" for true. The first that cannot
-// be read is kept in failure, for whoever has read them all; no message repeats what was sent.
-type fields struct {
-	values  map[string]json.RawMessage
-	failure error
-}
+// fields are the members of a request's body. Like Vault it takes "5" for 5 and "true" for true; what cannot be read
+// is refused, and never repeated.
+type fields map[string]json.RawMessage
 
-func (q *request) readBody(w http.ResponseWriter, r *http.Request) error {
+func (q *request) readBody(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil {
-		return nil
+		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestAsk))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return refuse(http.StatusRequestEntityTooLarge, "the request's body is too large")
-	}
-	if err != nil {
-		return badRequest("the request's body ends early")
-	}
-	if len(strings.TrimSpace(string(text))) == 0 {
-		return nil
-	}
-	if json.Unmarshal(text, &q.fields.values) != nil {
-		return badRequest("error parsing JSON: the body is no JSON object")
-	}
-	q.body = text
-	return nil
-}
-
-func (f *fields) has(name string) bool { return f.values[name] != nil }
-
-func (f *fields) fail(name, why string) {
-	if f.failure == nil {
-		f.failure = badRequest("error converting input for field %q: %s", name, why)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	deny(tooLarge, http.StatusRequestEntityTooLarge, "the request's body is too large")
+	bad(err != nil, "the request's body ends early")
+	if len(strings.TrimSpace(string(text))) > 0 {
+		bad(json.Unmarshal(text, &q.fields) != nil, "error parsing JSON: the body is no JSON object")
+		q.body = text
 	}
 }
 
-// text is a string, or a number or truth value as it is written.
-func (f *fields) text(name string) string {
-	text, ok := scalar(f.values[name])
-	if !ok {
-		f.fail(name, "it is no text")
-	}
-	return text
+func (f fields) has(name string) bool { return f[name] != nil }
+
+func misread(wrong bool, name, why string) {
+	bad(wrong, fmt.Sprintf("error converting input for field %q: %s", name, why))
 }
 
+// scalar is a string, or a number or truth value as it is written; null is nothing.
 func scalar(raw json.RawMessage) (text string, ok bool) {
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
@@ -66,36 +46,41 @@ func scalar(raw json.RawMessage) (text string, ok bool) {
 	return string(raw), raw[0] != '{' && raw[0] != '['
 }
 
-func (f *fields) number(name string) int {
+func (f fields) text(name string) string {
+	text, ok := scalar(f[name])
+	misread(!ok, name, "it is no text")
+	return text
+}
+
+// need is a text that must be there.
+func (f fields) need(name, otherwise string) string {
 	text := f.text(name)
-	if text == "" {
-		return 0
-	}
+	bad(text == "", otherwise)
+	return text
+}
+
+func (f fields) number(name string) int { return wholeNumber(name, f.text(name)) }
+
+func wholeNumber(name, text string) int {
 	n, err := strconv.Atoi(text)
-	if err != nil {
-		f.fail(name, "it is no whole number")
-	}
+	misread(text != "" && err != nil, name, "it is no whole number")
 	return n
 }
 
-func (f *fields) truth(name string, otherwise bool) bool {
+func (f fields) truth(name string, otherwise bool) bool {
 	text := f.text(name)
 	if text == "" {
 		return otherwise
 	}
 	b, err := strconv.ParseBool(text)
-	if err != nil {
-		f.fail(name, "it is neither true nor false")
-	}
+	misread(err != nil, name, "it is neither true nor false")
 	return b
 }
 
 // duration is a number of seconds, or one with a unit; days too.
-func (f *fields) duration(name string) time.Duration {
+func (f fields) duration(name string) time.Duration {
 	d, err := readDuration(f.text(name))
-	if err != nil {
-		f.fail(name, err.Error())
-	}
+	misread(err != nil, name, "invalid duration")
 	return d
 }
 
@@ -104,106 +89,64 @@ func readDuration(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	unit, number := time.Second, text
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		unit, number = 24*time.Hour, days
+		if n, err := strconv.ParseInt(days, 10, 16); err == nil {
+			text = strconv.FormatInt(n*24, 10) + "h"
+		}
+	} else if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+		text += "s"
 	}
-	d, err := time.Duration(0), error(nil)
-	if n, failed := strconv.ParseInt(number, 10, 64); failed == nil && n < int64(longest/unit) && n > -int64(longest/unit) {
-		d = time.Duration(n) * unit
-	} else {
-		d, err = time.ParseDuration(text)
-	}
+	d, err := time.ParseDuration(text)
 	if err != nil || d > longest || d < -longest {
 		return 0, errors.New("invalid duration")
 	}
 	return d, nil
 }
 
-// texts is a list, or one text.
-func (f *fields) texts(name string) []string {
-	found := []string{}
-	raw := f.values[name]
-	if len(raw) == 0 || raw[0] != '[' {
-		if text := f.text(name); text != "" {
-			found = append(found, text)
+// into sets what the fields name, and leaves the rest as it is.
+func (f fields) into(durations map[string]*time.Duration) {
+	for name, at := range durations {
+		if f.has(name) {
+			*at = f.duration(name)
 		}
+	}
+}
+
+// texts is a list, or one text.
+func (f fields) texts(name string) []string {
+	found, all := []string{}, []json.RawMessage{f[name]}
+	if len(f[name]) > 0 && f[name][0] == '[' {
+		_ = json.Unmarshal(f[name], &all) // it has been decoded once
+	} else if f.text(name) == "" {
 		return found
 	}
-	var all []json.RawMessage
-	_ = json.Unmarshal(raw, &all) // it has been decoded once
 	for _, one := range all {
 		text, ok := scalar(one)
-		if !ok {
-			f.fail(name, "it is no list of texts")
-		}
+		misread(!ok, name, "it is no list of texts")
 		found = append(found, text)
 	}
 	return found
 }
 
-// numbers is a list, or one text with commas.
-func (f *fields) numbers(name string) []int {
-	var found []int
-	for text := range strings.SplitSeq(strings.Join(f.texts(name), ","), ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if text != "" && err != nil {
-			f.fail(name, "it is no list of whole numbers")
-		}
-		if text != "" {
-			found = append(found, n)
-		}
-	}
-	return found
-}
-
 // members are a JSON object's; nil where there is none.
-func (f *fields) members(name string) fields {
-	inner := fields{}
-	if f.has(name) && json.Unmarshal(f.values[name], &inner.values) != nil {
-		f.fail(name, "it is no map")
-	}
+func (f fields) members(name string) (inner fields) {
+	misread(f.has(name) && json.Unmarshal(f[name], &inner) != nil, name, "it is no map")
 	return inner
 }
 
-// pairs are an object of texts; nil where there is none. A member that is null is left out and named in gone.
-func (f *fields) pairs(name string) (found map[string]string, gone []string) {
-	inner := f.members(name)
-	if inner.values == nil {
-		return nil, nil
-	}
-	found = map[string]string{}
-	for key, raw := range inner.values {
+// pairs are an object of texts, nil where there is none. A member that is null is left out and named in gone.
+func (f fields) pairs(name string) (found map[string]string, gone []string) {
+	for key, raw := range f.members(name) {
+		text, ok := scalar(raw)
+		misread(!ok, name, "it is no map of texts")
+		if found == nil {
+			found = map[string]string{}
+		}
 		if string(raw) == "null" {
 			gone = append(gone, key)
-			continue
+		} else {
+			found[key] = text
 		}
-		text, ok := scalar(raw)
-		if !ok {
-			f.fail(name, "it is no map of texts")
-		}
-		found[key] = text
 	}
 	return found, gone
-}
-
-// need reads a text that must be there.
-func (f *fields) need(name, otherwise string) (string, error) {
-	text := f.text(name)
-	if text == "" && f.failure == nil {
-		return "", badRequest("%s", otherwise)
-	}
-	return text, f.failure
-}
-
-// shortTime writes a duration without its parts that are nothing: 1h, not 1h0m0s.
-func shortTime(d time.Duration) string {
-	text := fmt.Sprint(d)
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

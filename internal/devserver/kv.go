@@ -2,11 +2,10 @@ package devserver
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,113 +43,82 @@ func (v *kvVersion) gone(now time.Time) bool {
 	return v.destroyed || (!v.deletion.IsZero() && !v.deletion.After(now))
 }
 
-// upgrade makes secrets of version 1 ones of version 2.
-func (m *mount) upgrade(now time.Time) {
-	for _, s := range m.kv.secrets {
-		s.created, s.updated, s.versions[1].created = now, now, now
-	}
-}
-
 // plain answers for a KV version 1 engine.
-func (m *mount) plain(q *request, path string) (answer, error) {
+func (m *mount) plain(q *request, path string) answer {
+	s := m.kv.secrets[path]
 	switch q.op {
 	case opList:
-		return listing(listBelow(maps.Keys(m.kv.secrets), path), "kv")
+		return listing(maps.Keys(m.kv.secrets), path, "kv")
 	case opDelete:
 		delete(m.kv.secrets, path)
-		return answer{}, nil
 	case opWrite:
-		if len(q.fields.values) == 0 {
-			return answer{}, badRequest("missing data fields")
-		}
-		m.kv.secrets[path] = &secret{current: 1, versions: map[int]*kvVersion{1: {data: q.body, created: q.now}}}
-		return answer{}, nil
+		bad(len(q.fields) == 0, "missing data fields")
+		m.kv.secrets[path] = &secret{created: q.now, updated: q.now, current: 1, versions: map[int]*kvVersion{1: {data: q.body, created: q.now}}}
 	case opRead:
-		s := m.kv.secrets[path]
 		if s == nil {
-			return answer{}, notFound()
+			panic(notFound())
 		}
 		data := s.versions[1].data
-		return answer{data: data, duration: m.timeOf(data), mount: "kv"}, nil
+		return answer{data: data, duration: m.timeOf(data), mount: "kv"}
+	default:
+		panic(unsupportedOperation())
 	}
-	return answer{}, unsupportedOperation()
+	return answer{}
 }
 
 // timeOf is how long a reader of version 1 may take a value for good: what the secret says itself, else the mount.
 func (m *mount) timeOf(data json.RawMessage) time.Duration {
-	f := fields{}
-	_ = json.Unmarshal(data, &f.values) // it was an object when it came
+	var f fields
+	_ = json.Unmarshal(data, &f) // it was an object when it came
 	for _, name := range []string{"ttl", "lease"} {
-		if text, ok := scalar(f.values[name]); ok && text != "" {
-			if d, err := readDuration(text); err == nil && d >= 0 {
-				return d
-			}
+		text, _ := scalar(f[name])
+		if d, err := readDuration(text); err == nil && text != "" && d >= 0 {
+			return d
 		}
 	}
 	return m.ttl()
 }
 
 // versioned answers for a KV version 2 engine.
-func (m *mount) versioned(q *request, rest string) (answer, error) {
+func (k *kv) versioned(q *request, rest string) answer {
 	first, path, more := strings.Cut(rest, "/")
-	if rest == "config" {
-		return m.kv.config(q)
-	}
-	if first == "metadata" && q.op == opList {
-		return listing(listBelow(maps.Keys(m.kv.secrets), path), "kv")
-	}
-	if (first == "data" || first == "metadata") && !more && q.op != opList {
-		return warn("Non-listing operations on the root of a K/V v2 mount are not supported.")
-	}
-	do := map[string]func(*kv, *request, string) (answer, error){
-		"data": (*kv).data, "metadata": (*kv).metadata, "subkeys": (*kv).subkeys, "delete": (*kv).remove, "undelete": (*kv).remove, "destroy": (*kv).remove,
-	}[first]
-	if do == nil || path == "" || q.op == opList {
+	known := map[string]func(*request, string) answer{"data": k.data, "metadata": k.metadata, "subkeys": k.subkeys, "delete": k.remove, "undelete": k.remove, "destroy": k.remove}
+	switch {
+	case rest == "config" && q.op == opRead:
+		return answer{data: k.kvConfig.show(), mount: "kv"}
+	case rest == "config" && q.op == opWrite:
+		k.kvConfig = k.kvConfig.with(q)
+		return answer{}
+	case rest == "config":
+		panic(unsupportedOperation())
+	case first == "metadata" && q.op == opList:
+		return listing(maps.Keys(k.secrets), path, "kv")
+	case (first == "data" || first == "metadata") && !more && q.op != opList:
+		return answer{status: http.StatusNotFound, warnings: []string{"Non-listing operations on the root of a K/V v2 mount are not supported."}}
+	case known[first] == nil || path == "" || q.op == opList:
 		word := map[string]string{opRead: "get", opWrite: "put", opPatch: "patch", opDelete: "delete", opList: "list"}[q.op]
-		return warn("Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. " +
-			"If using the Vault CLI, use 'vault kv " + word + "' for this operation.")
+		return answer{status: http.StatusNotFound, warnings: []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the " +
+			"appropriate API endpoints to use. If using the Vault CLI, use 'vault kv " + word + "' for this operation."}}
 	}
-	return do(m.kv, q, path)
+	return known[first](q, path)
 }
 
-func warn(text string) (answer, error) {
-	return answer{status: http.StatusNotFound, warnings: []string{text}}, nil
+func (c kvConfig) show() object {
+	return object{"cas_required": c.casRequired, "delete_version_after": c.deleteAfter.String(), "max_versions": c.keep}
 }
 
-func (k *kv) config(q *request) (answer, error) {
-	switch q.op {
-	case opRead:
-		return answer{data: k.show(), mount: "kv"}, nil
-	case opWrite:
-		return answer{}, k.read(&q.fields)
+// with is the configuration with what a request says.
+func (c kvConfig) with(q *request) kvConfig {
+	if q.has("max_versions") {
+		c.keep = q.number("max_versions")
 	}
-	return answer{}, unsupportedOperation()
+	c.casRequired = q.truth("cas_required", c.casRequired)
+	q.into(map[string]*time.Duration{"delete_version_after": &c.deleteAfter})
+	bad(c.keep < 0 || c.deleteAfter < 0, "max_versions and delete_version_after cannot be negative")
+	return c
 }
 
-func (c *kvConfig) show() object {
-	return object{"cas_required": c.casRequired, "delete_version_after": fmt.Sprint(c.deleteAfter), "max_versions": c.keep}
-}
-
-// read takes what the fields say, and nothing if one of them is wrong.
-func (c *kvConfig) read(f *fields) error {
-	wanted := *c
-	if f.has("max_versions") {
-		wanted.keep = f.number("max_versions")
-	}
-	wanted.casRequired = f.truth("cas_required", c.casRequired)
-	if f.has("delete_version_after") {
-		wanted.deleteAfter = f.duration("delete_version_after")
-	}
-	if f.failure == nil && (wanted.keep < 0 || wanted.deleteAfter < 0) {
-		return badRequest("max_versions and delete_version_after cannot be negative")
-	}
-	if f.failure == nil {
-		*c = wanted
-	}
-	return f.failure
-}
-
-func (k *kv) data(q *request, path string) (answer, error) {
+func (k *kv) data(q *request, path string) answer {
 	s := k.secrets[path]
 	switch q.op {
 	case opRead:
@@ -159,63 +127,46 @@ func (k *kv) data(q *request, path string) (answer, error) {
 		if s != nil {
 			s.delete(q.now, s.current)
 		}
-		return answer{}, nil
+		return answer{}
 	}
-	data, sent := q.fields.values["data"]
-	if !sent {
-		return answer{}, badRequest("no data provided")
+	data, sent := q.fields["data"]
+	bad(!sent, "no data provided")
+	q.members("data")
+	if q.op == opPatch && (s == nil || s.current == 0) {
+		return answer{status: http.StatusNotFound}
 	}
-	q.fields.members("data") // null is none
-	if q.fields.failure != nil {
-		return answer{}, q.fields.failure
-	}
+	k.checkCAS(q, s)
 	if q.op == opPatch {
-		if s == nil || s.current == 0 {
-			return answer{status: http.StatusNotFound, bare: object{}}, nil
+		if s.versions[s.current].gone(q.now) {
+			return answer{status: http.StatusNotFound, data: s.about(s.current)}
 		}
-		if err := k.checkCAS(q, s); err != nil {
-			return answer{}, err
-		}
-		newest := s.versions[s.current]
-		if newest.gone(q.now) {
-			return answer{status: http.StatusNotFound, data: s.about(s.current)}, nil
-		}
-		var err error
-		if data, err = mergePatch(newest.data, data); err != nil {
-			return answer{}, err
-		}
-	} else if err := k.checkCAS(q, s); err != nil {
-		return answer{}, err
+		data = mergePatch(s.versions[s.current].data, data)
 	}
-	if s == nil {
-		s = k.create(path, q.now)
-	}
+	s = k.secretAt(path, q.now)
 	k.add(s, data, q.now)
-	return answer{data: s.about(s.current), mount: "kv"}, nil
+	return answer{data: s.about(s.current), mount: "kv"}
 }
 
-func (k *kv) create(path string, now time.Time) *secret {
-	s := &secret{created: now, updated: now, versions: map[int]*kvVersion{}}
-	k.secrets[path] = s
-	return s
+// secretAt is the secret at path, which is made if there is none.
+func (k *kv) secretAt(path string, now time.Time) *secret {
+	if k.secrets[path] == nil {
+		k.secrets[path] = &secret{created: now, updated: now, versions: map[int]*kvVersion{}}
+	}
+	return k.secrets[path]
 }
 
 // checkCAS holds a write to the version that its writer has seen.
-func (k *kv) checkCAS(q *request, s *secret) error {
+func (k *kv) checkCAS(q *request, s *secret) {
 	current, required := 0, k.casRequired
 	if s != nil {
 		current, required = s.current, required || s.casRequired
 	}
-	options := q.fields.members("options")
-	switch cas := options.number("cas"); {
-	case q.fields.failure != nil || options.failure != nil:
-		return badRequest("error parsing check-and-set parameter")
-	case options.has("cas") && cas != current:
-		return badRequest("check-and-set parameter did not match the current version")
-	case !options.has("cas") && required:
-		return badRequest("check-and-set parameter required for this call")
-	}
-	return nil
+	options := q.members("options")
+	text, ok := scalar(options["cas"])
+	cas, err := strconv.Atoi(cmp.Or(text, "0"))
+	bad(!ok || err != nil, "error parsing check-and-set parameter")
+	bad(options.has("cas") && cas != current, "check-and-set parameter did not match the current version")
+	bad(!options.has("cas") && required, "check-and-set parameter required for this call")
 }
 
 // add makes data the newest version, and lets go of the oldest.
@@ -223,24 +174,19 @@ func (k *kv) add(s *secret, data json.RawMessage, now time.Time) {
 	const usual = 10
 	s.current++
 	v := &kvVersion{data: data, created: now}
-	if after := max(k.deleteAfter, 0); after > 0 || s.deleteAfter > 0 {
-		if s.deleteAfter > 0 {
-			after = atMost(s.deleteAfter, after)
-		}
+	after := k.deleteAfter
+	if s.deleteAfter > 0 && (after == 0 || s.deleteAfter < after) {
+		after = s.deleteAfter
+	}
+	if after > 0 {
 		v.deletion = now.Add(after)
 	}
 	s.versions[s.current], s.updated = v, now
-	keep := usual
-	if k.keep > 0 {
-		keep = k.keep
-	}
-	if s.keep > 0 {
-		keep = s.keep
-	}
+	oldest := s.current - cmp.Or(s.keep, k.keep, usual) + 1
 	for n := range s.versions {
-		if n <= s.current-keep {
+		if n < oldest {
 			delete(s.versions, n)
-			s.oldest = s.current - keep + 1
+			s.oldest = oldest
 		}
 	}
 }
@@ -258,45 +204,34 @@ func (s *secret) about(n int) object {
 }
 
 // read answers with a version: a 404 that tells about it where its data are gone.
-func (s *secret) read(q *request, show func(json.RawMessage) object) (answer, error) {
-	n := 0
-	if asked := q.query["version"]; asked != nil && asked[0] != "" {
-		var err error
-		if n, err = strconv.Atoi(asked[0]); err != nil {
-			return answer{}, badRequest("Field validation failed: error converting input for field %q: it is no whole number", "version")
-		}
-	}
+func (s *secret) read(q *request, show func(json.RawMessage) object) answer {
+	n := wholeNumber("version", q.query.Get("version"))
 	if s == nil || s.current == 0 {
-		return answer{}, notFound()
+		panic(notFound())
 	}
 	if n <= 0 {
 		n = s.current
 	}
 	v := s.versions[n]
 	if v == nil {
-		return answer{}, notFound()
+		panic(notFound())
 	}
+	a := answer{mount: "kv"}
+	data := v.data
 	if v.gone(q.now) {
-		data := show(json.RawMessage("null"))
-		data["metadata"] = s.about(n)
-		return answer{status: http.StatusNotFound, data: data}, nil
+		a, data = answer{status: http.StatusNotFound}, json.RawMessage("null")
 	}
-	data := show(v.data)
-	data["metadata"] = s.about(n)
-	return answer{data: data, mount: "kv"}, nil
+	about := show(data)
+	about["metadata"] = s.about(n)
+	a.data = about
+	return a
 }
 
-func (k *kv) subkeys(q *request, path string) (answer, error) {
+func (k *kv) subkeys(q *request, path string) answer {
 	if q.op != opRead {
-		return answer{}, unsupportedOperation()
+		panic(unsupportedOperation())
 	}
-	depth := 0
-	if asked := q.query["depth"]; asked != nil {
-		var err error
-		if depth, err = strconv.Atoi(asked[0]); err != nil {
-			return answer{}, badRequest("Field validation failed: error converting input for field %q: it is no whole number", "depth")
-		}
-	}
+	depth := wholeNumber("depth", q.query.Get("depth"))
 	return k.secrets[path].read(q, func(data json.RawMessage) object {
 		var values any
 		_ = json.Unmarshal(data, &values) // it was decoded when it came
@@ -319,50 +254,43 @@ func onlyKeys(value any, depth int) any {
 	return members
 }
 
-func (k *kv) metadata(q *request, path string) (answer, error) {
+func (k *kv) metadata(q *request, path string) answer {
 	s := k.secrets[path]
-	switch q.op {
-	case opRead:
-		if s == nil {
-			return answer{}, notFound()
-		}
-		return answer{data: s.show(), mount: "kv"}, nil
-	case opDelete:
+	switch {
+	case q.op == opRead && s == nil:
+		panic(notFound())
+	case q.op == opRead:
+		return answer{data: s.show(), mount: "kv"}
+	case q.op == opPatch && s == nil:
+		return answer{status: http.StatusNotFound}
+	case q.op == opDelete:
 		delete(k.secrets, path)
-		return answer{}, nil
-	case opPatch:
-		if s == nil {
-			return answer{status: http.StatusNotFound, bare: object{}}, nil
-		}
+		return answer{}
 	}
-	custom, gone := q.fields.pairs("custom_metadata")
-	if q.fields.failure != nil {
-		return answer{}, q.fields.failure
-	}
-	config := kvConfig{}
+	custom, gone := q.pairs("custom_metadata")
+	var config kvConfig
 	if s != nil {
 		config = s.kvConfig
 	}
-	if err := config.read(&q.fields); err != nil || len(q.fields.values) == 0 {
-		return answer{}, err
+	if config = config.with(q); len(q.fields) == 0 {
+		return answer{}
 	}
-	if s == nil {
-		s = k.create(path, q.now)
-	}
+	s = k.secretAt(path, q.now)
 	s.kvConfig = config
-	if q.op == opPatch && custom != nil {
-		merged := maps.Clone(s.custom)
-		if merged == nil {
-			merged = map[string]string{}
+	if custom == nil {
+		return answer{}
+	}
+	if old := s.custom; q.op == opPatch {
+		maps.Copy(old, custom)
+		if old != nil {
+			custom = old
 		}
-		maps.Copy(merged, custom)
-		maps.DeleteFunc(merged, func(key, _ string) bool { return slices.Contains(gone, key) })
-		custom = merged
 	}
-	if custom != nil {
-		s.custom = custom
+	for _, key := range gone {
+		delete(custom, key)
 	}
-	return answer{}, nil
+	s.custom = custom
+	return answer{}
 }
 
 func (s *secret) show() object {
@@ -379,53 +307,46 @@ func (s *secret) show() object {
 }
 
 // remove deletes, undeletes or destroys the versions that the body names.
-func (k *kv) remove(q *request, path string) (answer, error) {
+func (k *kv) remove(q *request, path string) answer {
 	if q.op != opWrite {
-		return answer{}, unsupportedOperation()
+		panic(unsupportedOperation())
 	}
-	numbers := q.fields.numbers("versions")
-	switch {
-	case q.fields.failure != nil:
-		return answer{}, q.fields.failure
-	case len(numbers) == 0 && strings.Contains(q.path, "/destroy/"):
-		return answer{}, badRequest("no version number provided")
-	case len(numbers) == 0:
-		return answer{}, badRequest("No version number provided")
-	case k.secrets[path] == nil:
-		return answer{}, nil
-	}
-	s := k.secrets[path]
 	verb := strings.TrimSuffix(q.path, "/"+path)
-	for _, n := range numbers {
-		v := s.versions[n]
-		switch {
-		case v == nil:
-		case strings.HasSuffix(verb, "/delete"):
-			s.delete(q.now, n)
-		case strings.HasSuffix(verb, "/undelete") && !v.destroyed:
-			v.deletion = time.Time{}
-		case strings.HasSuffix(verb, "/destroy"):
-			v.destroyed, v.data = true, nil
+	verb = verb[strings.LastIndexByte(verb, '/')+1:]
+	var numbers []int
+	for text := range strings.SplitSeq(strings.Join(q.texts("versions"), ","), ",") {
+		if text = strings.TrimSpace(text); text != "" {
+			numbers = append(numbers, wholeNumber("versions", text))
 		}
 	}
-	return answer{}, nil
+	bad(len(numbers) == 0 && verb == "destroy", "no version number provided")
+	bad(len(numbers) == 0, "No version number provided")
+	s := k.secrets[path]
+	for _, n := range numbers {
+		switch {
+		case s == nil || s.versions[n] == nil:
+		case verb == "delete":
+			s.delete(q.now, n)
+		case verb == "destroy":
+			s.versions[n].destroyed, s.versions[n].data = true, nil
+		case !s.versions[n].destroyed:
+			s.versions[n].deletion = time.Time{}
+		}
+	}
+	return answer{}
 }
 
 // mergePatch is RFC 7396: members of patch replace those of target, and null takes one away.
-func mergePatch(target, patch json.RawMessage) (json.RawMessage, error) {
-	var old, change any
-	for raw, into := range map[*json.RawMessage]*any{&target: &old, &patch: &change} {
-		decoder := json.NewDecoder(bytes.NewReader(*raw))
+func mergePatch(target, patch json.RawMessage) json.RawMessage {
+	decode := func(raw json.RawMessage) (value any) {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
 		decoder.UseNumber()
-		if decoder.Decode(into) != nil {
-			return nil, badRequest("the secret and the patch cannot be merged")
-		}
+		bad(decoder.Decode(&value) != nil, "the secret and the patch cannot be merged")
+		return value
 	}
-	text, err := json.Marshal(merged(old, change))
-	if err != nil {
-		return nil, badRequest("the secret and the patch cannot be merged")
-	}
-	return text, nil
+	text, err := json.Marshal(merged(decode(target), decode(patch)))
+	bad(err != nil, "the secret and the patch cannot be merged")
+	return text
 }
 
 func merged(old, change any) any {
@@ -438,10 +359,8 @@ func merged(old, change any) any {
 		into = object{}
 	}
 	for key, value := range changes {
-		if value == nil {
+		if into[key] = merged(into[key], value); value == nil {
 			delete(into, key)
-		} else {
-			into[key] = merged(into[key], value)
 		}
 	}
 	return into

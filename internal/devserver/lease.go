@@ -2,9 +2,8 @@ package devserver
 
 import (
 	"fmt"
+	"iter"
 	"maps"
-	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,27 +11,34 @@ import (
 
 // lease is the time that a credential or a token has.
 type lease struct {
-	id       string
-	owner    *token // who asked; nil where the owner of a token is gone and let it live
-	token    *token // whose time this is; nil for a credential
-	mount    *mount // the database engine of a credential
-	role     string
-	issued   time.Time
-	renewed  time.Time
-	expires  time.Time
-	renewing bool
+	id        string
+	owner     *token // who asked for the credential
+	token     *token // whose time this is; nil for a credential
+	mount     *mount // the database engine of a credential
+	role      string
+	issued    time.Time
+	renewed   time.Time
+	expires   time.Time
+	renewable bool
 }
 
-// grant is how long something may live: what is wanted, else otherwise, within what is left of longest since issued.
-func grant(now, issued time.Time, wanted, otherwise, longest time.Duration) (ttl time.Duration, warnings []string) {
-	if ttl = wanted; ttl <= 0 {
-		ttl = otherwise
+// grant is how long something may live: what is wanted, within what is left of longest since issued.
+func grant(now, issued time.Time, wanted, longest time.Duration) (ttl time.Duration, warnings []string) {
+	left := issued.Add(longest).Sub(now).Round(time.Second)
+	if wanted <= left {
+		return wanted, nil
 	}
-	if left := issued.Add(longest).Sub(now).Round(time.Second); ttl > left {
-		warnings = []string{fmt.Sprintf("TTL of %q exceeded the effective max_ttl of %q; TTL value is capped accordingly", shortTime(ttl), shortTime(left))}
-		ttl = left
+	short := func(d time.Duration) string { // 1h, not 1h0m0s
+		text := d.String()
+		if cut, ok := strings.CutSuffix(text, "m0s"); ok {
+			text = strings.TrimSuffix(cut+"m", "h0m")
+			if text != cut+"m" {
+				text += "h"
+			}
+		}
+		return text
 	}
-	return ttl, warnings
+	return left, []string{fmt.Sprintf("TTL of %q exceeded the effective max_ttl of %q; TTL value is capped accordingly", short(wanted), short(left))}
 }
 
 // atMost is the smaller of two limits, where 0 is none.
@@ -60,99 +66,6 @@ func (s *Server) revoke(l *lease) {
 	}
 }
 
-func (s *Server) leasePath(q *request, rest string) (answer, error) {
-	verb, below, _ := strings.Cut(rest, "/")
-	switch {
-	case verb == "lookup" && q.op == opList:
-		return s.listLeases(below)
-	case verb == "lookup" && below == "" && q.op == opWrite:
-		return s.lookupLease(q)
-	case q.op == opRead && (verb == "" || verb == "count"):
-		return answer{}, notFound()
-	case verb == "tidy" || verb == "count" || verb == "irrevocable":
-		return answer{}, missing("sys/leases/" + verb)
-	case (verb == "revoke-prefix" || verb == "revoke-force") && below != "" && q.op == opWrite:
-		s.revokeBelow(strings.TrimSuffix(below, "/") + "/")
-		return answer{}, nil
-	case (verb == "lookup" && below == "") || verb == "renew" || verb == "revoke":
-		return s.changeLease(q, verb, below)
-	}
-	return answer{}, unsupportedPath()
-}
-
-// changeLease renews or revokes; the lease is named by the path or the body.
-func (s *Server) changeLease(q *request, verb, id string) (answer, error) {
-	if q.op != opWrite || verb == "lookup" {
-		return answer{}, unsupportedOperation()
-	}
-	id, err := q.leaseID(id)
-	if err != nil {
-		return answer{}, err
-	}
-	l, ok := s.leases[id]
-	if verb == "revoke" {
-		if ok {
-			s.revoke(l)
-		}
-		return answer{}, nil // it need not have been there
-	}
-	if !ok {
-		return answer{}, badRequest("lease not found")
-	}
-	return s.renew(q, l)
-}
-
-func (q *request) leaseID(id string) (string, error) {
-	if id != "" {
-		return id, nil
-	}
-	if !q.fields.has("lease_id") && q.fields.has("url_lease_id") {
-		return q.fields.need("url_lease_id", "lease_id must be specified")
-	}
-	return q.fields.need("lease_id", "lease_id must be specified")
-}
-
-func (s *Server) renew(q *request, l *lease) (answer, error) {
-	increment := q.fields.duration("increment")
-	switch {
-	case q.fields.failure != nil:
-		return answer{}, q.fields.failure
-	case l.token != nil:
-		return answer{}, badRequest("tokens cannot be renewed through this endpoint")
-	}
-	role, ok := l.mount.db.roles[l.role]
-	if !ok {
-		return answer{}, badRequest("error during renew: could not find role with name: %q", l.role)
-	}
-	ttl, warnings := grant(q.now, l.issued, increment, role.ttl(l.mount), role.limit(l.mount))
-	l.renewed, l.expires = q.now, q.now.Add(ttl)
-	return answer{lease: l.id, renewable: true, duration: ttl, warnings: warnings, mount: "system"}, nil
-}
-
-func (s *Server) lookupLease(q *request) (answer, error) {
-	id, err := q.leaseID("")
-	if err != nil {
-		return answer{}, err
-	}
-	l, ok := s.leases[id]
-	if !ok {
-		return answer{}, badRequest("invalid lease")
-	}
-	data := object{
-		"id": l.id, "issue_time": stamp(l.issued), "expire_time": stamp(l.expires), "last_renewal": nil,
-		"renewable": l.renewing, "ttl": seconds(l.expires.Sub(q.now)),
-	}
-	if !l.renewed.IsZero() {
-		data["last_renewal"] = stamp(l.renewed)
-	}
-	return answer{data: data, mount: "system"}, nil
-}
-
-func (s *Server) listLeases(prefix string) (answer, error) {
-	keys := listBelow(maps.Keys(s.leases), prefix)
-	return listing(keys, "system")
-}
-
 func (s *Server) revokeBelow(prefix string) {
 	for id, l := range s.leases {
 		if strings.HasPrefix(id, prefix) {
@@ -161,27 +74,80 @@ func (s *Server) revokeBelow(prefix string) {
 	}
 }
 
-// listBelow are the names right below a prefix; those with more below them end in a slash.
-func listBelow(paths func(func(string) bool), prefix string) []string {
-	found := map[string]bool{}
+func (s *Server) leasePath(q *request, rest string) answer {
+	verb, below, _ := strings.Cut(rest, "/")
+	known := slices.Contains(strings.Fields("lookup renew revoke revoke-prefix revoke-force"), verb)
+	switch {
+	case verb == "lookup" && q.op == opList:
+		return listing(maps.Keys(s.leases), below, "system")
+	case q.op == opRead && (verb == "" || verb == "count"):
+		panic(notFound())
+	case verb == "tidy" || verb == "count" || verb == "irrevocable":
+		panic(missing("sys/leases/" + verb))
+	case !known || (verb == "lookup" && below != "") || (strings.HasPrefix(verb, "revoke-") && below == ""):
+		panic(unsupportedPath())
+	case q.op != opWrite:
+		panic(unsupportedOperation())
+	case strings.HasPrefix(verb, "revoke-"):
+		s.revokeBelow(strings.TrimSuffix(below, "/") + "/")
+		return answer{}
+	}
+	if below == "" {
+		below = q.need("lease_id", "lease_id must be specified")
+	}
+	l := s.leases[below]
+	switch verb {
+	case "lookup":
+		bad(l == nil, "invalid lease")
+		return l.show(q.now)
+	case "renew":
+		bad(l == nil, "lease not found")
+		return l.renew(q)
+	}
+	if l != nil { // it need not have been there
+		s.revoke(l)
+	}
+	return answer{}
+}
+
+func (l *lease) renew(q *request) answer {
+	bad(l.token != nil, "tokens cannot be renewed through this endpoint")
+	wanted := q.duration("increment")
+	r := l.mount.db.roles[l.role]
+	bad(r == nil, "error during renew: the role is gone")
+	if wanted <= 0 {
+		wanted = r.ttl(l.mount)
+	}
+	ttl, warnings := grant(q.now, l.issued, wanted, r.limit(l.mount))
+	l.renewed, l.expires = q.now, q.now.Add(ttl)
+	return answer{lease: l.id, renewable: true, duration: ttl, warnings: warnings, mount: "system"}
+}
+
+func (l *lease) show(now time.Time) answer {
+	data := object{
+		"id": l.id, "issue_time": stamp(l.issued), "expire_time": stamp(l.expires), "last_renewal": nil,
+		"renewable": l.renewable, "ttl": seconds(l.expires.Sub(now)),
+	}
+	if !l.renewed.IsZero() {
+		data["last_renewal"] = stamp(l.renewed)
+	}
+	return answer{data: data, mount: "system"}
+}
+
+// listing answers with the names right below a prefix; those with more below them end in a slash. No name is a 404.
+func listing(paths iter.Seq[string], prefix, mount string) answer {
+	found := object{}
 	for path := range paths {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" {
-			if i := strings.IndexByte(rest, '/'); i >= 0 {
-				rest = rest[:i+1]
+			name, _, folder := strings.Cut(rest, "/")
+			if folder {
+				name += "/"
 			}
-			found[rest] = true
+			found[name] = nil
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
-}
-
-// listing answers a LIST; an empty one is a 404.
-func listing(keys []string, mount string) (answer, error) {
-	if len(keys) == 0 {
-		return answer{}, refuse(http.StatusNotFound)
+	if len(found) == 0 {
+		panic(notFound())
 	}
-	return answer{data: object{"keys": keys}, mount: mount}, nil
+	return answer{data: object{"keys": slices.Sorted(maps.Keys(found))}, mount: mount}
 }
-
-// wholeSeconds is the nearest number of seconds that are left; never less than none.
-func wholeSeconds(d time.Duration) int64 { return int64(math.Max(0, math.Round(d.Seconds()))) }

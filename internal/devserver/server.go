@@ -12,7 +12,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,13 +34,12 @@ type Server struct {
 	clusterID string
 	started   time.Time
 
-	mu     sync.Mutex
-	sealed bool
-	tokens map[string]*token
-	leases map[string]*lease
-	mounts map[string]*mount // by path, with the slash at its end
-
-	tokenMount *mount // auth/token/
+	mu         sync.Mutex
+	sealed     bool
+	tokens     map[string]*token
+	leases     map[string]*lease
+	mounts     map[string]*mount // by path, with the slash at its end
+	tokenMount *mount            // auth/token/
 }
 
 // New returns a server whose root token is root, with a KV version 2 engine at secret/. It starts nothing: what has
@@ -47,12 +48,13 @@ func New(root string) *Server {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
 	s := &Server{
-		mux: http.NewServeMux(), unsealKey: hex.EncodeToString(key), clusterID: newUUID(), started: time.Now(),
-		leases: map[string]*lease{}, mounts: map[string]*mount{"secret/": newMount("secret/", "kv", "2")},
+		mux: http.NewServeMux(), unsealKey: hex.EncodeToString(key), clusterID: newUUID(), started: time.Now(), leases: map[string]*lease{},
+		mounts: map[string]*mount{"secret/": newMount("secret/", "kv", "2")}, tokenMount: newMount("token/", "token", ""),
 	}
-	s.tokenMount = newMount("token/", "token", "")
 	s.tokenMount.description = "token based credentials"
-	s.tokens = map[string]*token{root: rootToken(root, s.started)}
+	s.tokens = map[string]*token{root: {
+		id: root, accessor: randomText(24), path: "auth/token/create", name: "token", policies: []string{"root"}, created: s.started,
+	}}
 	s.mux.HandleFunc("/v1/", s.serve)
 	return s
 }
@@ -64,64 +66,58 @@ func (s *Server) UnsealKey() string { return s.unsealKey }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	q, err := readRequest(w, r)
-	var status int
-	var text []byte
-	if err != nil {
-		status, text = encodeError(err)
-	} else {
-		status, text = s.reply(q)
-	}
+	status, text := s.reply(w, r)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // whoever asked may have gone
 }
 
-// reply encodes before it lets go of the lock: answers hold what the server holds.
-func (s *Server) reply(q *request) (status int, text []byte) {
+// reply answers. What is below it panics with a refusal to answer with that: a request has dozens of ways to be wrong,
+// and nothing is changed before it is known to be right. It encodes before it unlocks: answers hold what the server holds.
+func (s *Server) reply(w http.ResponseWriter, r *http.Request) (status int, text []byte) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case refusal:
+			status, text = p.encode()
+		default:
+			panic(p)
+		}
+	}()
+	q := readRequest(w, r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q.now = time.Now()
 	s.expire(q.now)
-	a, err := s.answer(q)
-	if err != nil {
-		return encodeError(err)
+	if a, ok := s.openPath(q); ok {
+		return a.encode()
 	}
-	return a.encode()
+	s.admit(q)
+	if q.caller.uses < 0 { // it was the last one
+		defer s.revokeToken(q.caller)
+	}
+	return s.route(q).encode()
 }
 
-func (s *Server) answer(q *request) (answer, error) {
-	if a, ok, err := s.openPath(q); ok {
-		return a, err
+// admit finds out who asks, and whether anybody may.
+func (s *Server) admit(q *request) {
+	deny(s.sealed, http.StatusServiceUnavailable, "Vault is sealed")
+	deny(q.credential == "", http.StatusForbidden, "permission denied")
+	q.caller = s.tokens[q.credential]
+	deny(q.caller == nil, http.StatusForbidden, many("permission denied", "invalid token"))
+	if q.wrap {
+		panic(missing("response wrapping"))
 	}
-	if s.sealed {
-		return answer{}, refuse(http.StatusServiceUnavailable, "Vault is sealed")
-	}
-	caller, ok := s.tokens[q.credential]
-	switch {
-	case q.credential == "" && q.path == "sys/internal/ui/mounts":
-		return answer{data: object{"auth": object{}, "secret": object{}}}, nil
-	case q.credential == "":
-		return answer{}, refuse(http.StatusForbidden, "permission denied")
-	case !ok:
-		return answer{}, refuse(http.StatusForbidden, many("permission denied", "invalid token"))
-	case q.wrap:
-		return answer{}, missing("response wrapping")
-	case (q.op == opWrite || q.op == opPatch) && strings.HasSuffix(q.path, "/"):
-		return answer{}, refuse(http.StatusBadRequest, "cannot write to a path ending in '/'")
-	}
-	q.caller = caller
-	if caller.uses > 0 {
-		if caller.uses--; caller.uses == 0 {
-			caller.uses = -1 // this is the last one
-			defer s.revokeToken(caller)
+	deny((q.op == opWrite || q.op == opPatch) && strings.HasSuffix(q.path, "/"), http.StatusBadRequest, "cannot write to a path ending in '/'")
+	if q.caller.uses > 0 {
+		if q.caller.uses--; q.caller.uses == 0 {
+			q.caller.uses = -1
 		}
 	}
-	return s.route(q)
 }
 
-func (s *Server) route(q *request) (answer, error) {
+func (s *Server) route(q *request) answer {
 	first, rest, _ := strings.Cut(q.path, "/")
 	switch first {
 	case "sys":
@@ -129,22 +125,20 @@ func (s *Server) route(q *request) (answer, error) {
 	case "auth":
 		method, rest, _ := strings.Cut(rest, "/")
 		if method != "token" {
-			return answer{}, missing("authentication methods but tokens")
+			panic(missing("authentication methods but tokens"))
 		}
 		return s.tokenPath(q, rest)
 	case "identity", "cubbyhole":
-		return answer{}, missing(first + " engine")
+		panic(missing(first + " engine"))
 	}
 	m := s.mountOf(q.path)
-	if m == nil {
-		return answer{}, refuse(http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path))
-	}
+	deny(m == nil, http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path))
 	rest = strings.TrimPrefix(strings.TrimPrefix(q.path, strings.TrimSuffix(m.path, "/")), "/")
 	switch {
 	case m.kind == "database":
 		return s.database(q, m, rest)
 	case m.version == "2":
-		return m.versioned(q, rest)
+		return m.kv.versioned(q, rest)
 	}
 	return m.plain(q, rest)
 }
@@ -160,58 +154,52 @@ const (
 
 // request is what a client asks for.
 type request struct {
-	op         string
-	path       string // below /v1/
-	fields     fields
+	fields
+	op, path   string // below /v1/
 	body       json.RawMessage
-	query      map[string][]string
+	query      url.Values
 	credential string
 	wrap       bool
-
-	caller *token
-	now    time.Time
+	caller     *token
+	now        time.Time
 }
 
-func readRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
-	q := &request{op: r.Method, path: strings.TrimPrefix(r.URL.Path, "/v1/"), query: r.URL.Query()}
-	q.credential = r.Header.Get("X-Vault-Token")
+func readRequest(w http.ResponseWriter, r *http.Request) *request {
+	q := &request{op: r.Method, path: strings.TrimPrefix(r.URL.Path, "/v1/"), query: r.URL.Query(), credential: r.Header.Get("X-Vault-Token")}
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && q.credential == "" {
 		q.credential = strings.TrimSpace(bearer)
 	}
 	wrap := r.Header.Get("X-Vault-Wrap-TTL")
 	q.wrap = wrap != "" && wrap != "0"
 	switch q.op {
-	case http.MethodGet:
-		if list := r.URL.Query().Get("list"); list != "" {
-			wanted, err := strconv.ParseBool(list)
-			if err != nil {
-				return nil, refuse(http.StatusBadRequest, "list is neither true nor false")
-			}
-			if wanted {
-				q.op = opList
-			}
-		}
-	case http.MethodHead:
-		q.op = opRead
 	case http.MethodPost:
 		q.op = opWrite
-	case http.MethodPatch:
-		if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind != "application/merge-patch+json" {
-			return nil, refuse(http.StatusUnsupportedMediaType, "PATCH requires Content-Type of application/merge-patch+json")
-		}
-	case opWrite, opDelete, opList:
+	case opPatch:
+		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+		deny(kind != "application/merge-patch+json", http.StatusUnsupportedMediaType, "PATCH requires Content-Type of application/merge-patch+json")
+	case opRead, opWrite, opDelete, opList:
 	case http.MethodOptions:
-		return nil, unsupportedOperation()
+		panic(unsupportedOperation())
+	case http.MethodHead:
+		q.op = opRead
 	default:
-		return nil, refuse(http.StatusMethodNotAllowed)
+		panic(refusal{status: http.StatusMethodNotAllowed})
 	}
-	if q.op == opList && !strings.HasSuffix(q.path, "/") {
-		q.path += "/"
+	if list := q.query.Get("list"); q.op == opRead && list != "" {
+		wanted, err := strconv.ParseBool(list)
+		deny(err != nil, http.StatusBadRequest, "list is neither true nor false")
+		if wanted {
+			q.op = opList
+		}
 	}
-	return q, q.readBody(w, r)
+	if q.op == opList {
+		q.path = strings.TrimSuffix(q.path, "/") + "/"
+	}
+	q.readBody(w, r)
+	return q
 }
 
-// answer is what Vault says: its envelope, or for a few paths a text of its own.
+// answer is what Vault says: its envelope, or for a few paths an object of its own.
 type answer struct {
 	status    int // 0 is 200, and 204 where there is nothing to say
 	bare      object
@@ -229,36 +217,29 @@ type object = map[string]any
 
 func (a answer) encode() (status int, text []byte) {
 	body := a.bare
+	switch {
+	case a.status == 0 && body == nil && a.data == nil && a.auth == nil && a.warnings == nil && a.lease == "":
+		return http.StatusNoContent, nil
+	case a.status == 0:
+		a.status = http.StatusOK
+	case a.status == http.StatusNotFound && a.data == nil && a.warnings == nil:
+		return a.status, nil
+	}
 	if body == nil {
-		if a.status == 0 && a.data == nil && a.auth == nil && a.warnings == nil && a.lease == "" {
-			return http.StatusNoContent, nil
-		}
 		body = object{}
 		if data, ok := a.data.(object); ok && a.flat {
-			for name, value := range data {
-				body[name] = value
-			}
+			maps.Copy(body, data)
 		}
-		for name, value := range (object{
+		maps.Copy(body, object{
 			"request_id": newUUID(), "lease_id": a.lease, "renewable": a.renewable, "lease_duration": seconds(a.duration), "data": a.data,
 			"wrap_info": nil, "warnings": a.warnings, "auth": nil, "mount_type": a.mount,
-		}) {
-			body[name] = value
-		}
+		})
 		if a.auth != nil {
 			body["auth"] = a.auth
 		}
 	}
-	if len(body) == 0 {
-		return a.status, nil
-	}
 	text, err := json.Marshal(body)
-	if err != nil {
-		return encodeError(refuse(http.StatusBadRequest, "what is there cannot be encoded"))
-	}
-	if a.status == 0 {
-		a.status = http.StatusOK
-	}
+	deny(err != nil, http.StatusBadRequest, "what is there cannot be encoded")
 	return a.status, append(text, '\n')
 }
 
@@ -268,14 +249,31 @@ type refusal struct {
 	texts  []string
 }
 
-func (r *refusal) Error() string { return strings.Join(r.texts, "; ") }
+func (r refusal) encode() (status int, text []byte) {
+	text, _ = json.Marshal(object{"errors": append([]string{}, r.texts...)}) // an array even if empty; strings always encode
+	return r.status, append(text, '\n')
+}
 
-func refuse(status int, texts ...string) error { return &refusal{status, texts} }
+func deny(wrong bool, status int, text string) {
+	if wrong {
+		panic(refusal{status, []string{text}})
+	}
+}
 
-func notFound() error { return refuse(http.StatusNotFound) }
+// bad denies what a client asks for wrongly.
+func bad(wrong bool, text string) { deny(wrong, http.StatusBadRequest, text) }
 
-func badRequest(format string, args ...any) error {
-	return refuse(http.StatusBadRequest, fmt.Sprintf(format, args...))
+func notFound() refusal { return refusal{status: http.StatusNotFound} }
+func unsupportedPath() refusal {
+	return refusal{http.StatusNotFound, []string{many("unsupported path")}}
+}
+func unsupportedOperation() refusal {
+	return refusal{http.StatusMethodNotAllowed, []string{many("unsupported operation")}}
+}
+
+// missing is the answer for what Vault has and this server has not.
+func missing(what string) refusal {
+	return refusal{http.StatusNotImplemented, []string{"the embedded server of vwrap dev has no " + what + ": use --server devvault, vault, bao or docker"}}
 }
 
 // many is how Vault writes errors that it has collected.
@@ -285,28 +283,6 @@ func many(texts ...string) string {
 		noun = "error"
 	}
 	return fmt.Sprintf("%d %s occurred:\n\t* %s\n\n", len(texts), noun, strings.Join(texts, "\n\t* "))
-}
-
-func unsupportedPath() error { return refuse(http.StatusNotFound, many("unsupported path")) }
-func unsupportedOperation() error {
-	return refuse(http.StatusMethodNotAllowed, many("unsupported operation"))
-}
-
-// missing is the answer for what Vault has and this server has not.
-func missing(what string) error {
-	return refuse(http.StatusNotImplemented, "the embedded server of vwrap dev has no "+what+": use --server devvault, vault, bao or docker")
-}
-
-func encodeError(err error) (status int, text []byte) {
-	r, ok := err.(*refusal)
-	if !ok {
-		r = &refusal{http.StatusBadRequest, []string{err.Error()}}
-	}
-	if r.texts == nil {
-		r.texts = []string{} // an array, even if empty
-	}
-	text, _ = json.Marshal(map[string][]string{"errors": r.texts}) // strings always encode
-	return r.status, append(text, '\n')
 }
 
 func newUUID() string {

@@ -14,145 +14,129 @@ import (
 )
 
 // openPath answers what needs no token and works while the server is sealed. Not ok: the path is none of these.
-func (s *Server) openPath(q *request) (a answer, ok bool, err error) {
+func (s *Server) openPath(q *request) (a answer, ok bool) {
 	wants := opRead
-	switch q.path {
-	case "sys/health", "sys/seal-status", "sys/leader":
-	case "sys/unseal":
+	if q.path == "sys/unseal" || q.path == "sys/seal" {
 		wants = opWrite
-	case "sys/seal":
-		if wants = opWrite; !s.sealed && q.op == wants {
-			return a, false, nil // only who has a token may
-		}
-	default:
-		return a, false, nil
 	}
-	if q.op != wants {
-		return a, true, refuse(http.StatusMethodNotAllowed)
+	wrong := q.op != wants
+	switch q.path {
+	case "sys/internal/ui/mounts":
+		return answer{data: object{"auth": object{}, "secret": object{}}}, q.credential == "" && !s.sealed && !wrong
+	case "sys/health", "sys/seal-status", "sys/leader", "sys/unseal", "sys/seal":
+		if wrong {
+			panic(refusal{status: http.StatusMethodNotAllowed})
+		}
 	}
 	switch q.path {
 	case "sys/health":
-		a, err = s.health(q)
+		return s.health(q), true
 	case "sys/seal-status":
-		a = s.sealStatus()
+		return s.sealStatus(), true
 	case "sys/leader":
-		a.bare = object{
+		return answer{bare: object{
 			"ha_enabled": false, "is_self": false, "active_time": "0001-01-01T00:00:00Z", "leader_address": "", "leader_cluster_address": "",
 			"performance_standby": false, "performance_standby_last_remote_wal": 0,
-		}
+		}}, true
 	case "sys/unseal":
-		a, err = s.unseal(q)
+		return s.unseal(q), true
 	}
-	return a, true, err
+	return a, q.path == "sys/seal" && s.sealed // else it needs a token
 }
 
-func (s *Server) health(q *request) (answer, error) {
-	code, parameter := http.StatusOK, "activecode"
-	body := object{
-		"initialized": true, "sealed": s.sealed, "standby": s.sealed, "performance_standby": false, "server_time_utc": q.now.Unix(),
-		"version": version, "enterprise": false, "echo_duration_ms": 0, "clock_skew_ms": 0, "replication_primary_canary_age_ms": 0,
-		"replication_performance_mode": "unknown", "replication_dr_mode": "unknown",
-	}
+func (s *Server) health(q *request) answer {
+	code, parameter, mode := http.StatusOK, "activecode", "disabled"
 	if s.sealed {
-		code, parameter = http.StatusServiceUnavailable, "sealedcode"
-	} else {
-		body["cluster_name"], body["cluster_id"] = "vwrap-dev", s.clusterID
-		body["replication_performance_mode"], body["replication_dr_mode"] = "disabled", "disabled"
+		code, parameter, mode = http.StatusServiceUnavailable, "sealedcode", "unknown"
 	}
-	if wanted := q.query[parameter]; wanted != nil {
-		n, err := strconv.Atoi(wanted[0])
-		if err != nil || n < 200 || n > 599 {
-			return answer{}, badRequest("%s is no status", parameter)
-		}
+	if q.query.Has(parameter) {
+		n, err := strconv.Atoi(q.query.Get(parameter))
+		bad(err != nil || n < 200 || n > 599, parameter+" is no status")
 		code = n
 	}
-	return answer{status: code, bare: body}, nil
+	return answer{status: code, bare: s.withCluster(object{
+		"initialized": true, "sealed": s.sealed, "standby": s.sealed, "performance_standby": false, "server_time_utc": q.now.Unix(),
+		"version": version, "enterprise": false, "echo_duration_ms": 0, "clock_skew_ms": 0, "replication_primary_canary_age_ms": 0,
+		"replication_performance_mode": mode, "replication_dr_mode": mode,
+	})}
 }
 
 func (s *Server) sealStatus() answer {
-	body := object{
+	return answer{bare: s.withCluster(object{
 		"type": "shamir", "initialized": true, "sealed": s.sealed, "t": 1, "n": 1, "progress": 0, "nonce": "", "version": version,
 		"build_date": s.started.UTC().Format(time.RFC3339), "migration": false, "recovery_seal": false, "storage_type": "inmem",
-	}
+	})}
+}
+
+// withCluster adds the cluster's name, which nobody is told while it is sealed.
+func (s *Server) withCluster(body object) object {
 	if !s.sealed {
 		body["cluster_name"], body["cluster_id"] = "vwrap-dev", s.clusterID
 	}
-	return answer{bare: body}
+	return body
 }
 
-func (s *Server) unseal(q *request) (answer, error) {
-	if q.fields.truth("reset", false) {
-		return s.sealStatus(), q.fields.failure
+func (s *Server) unseal(q *request) answer {
+	if q.truth("reset", false) {
+		return s.sealStatus()
 	}
-	text, err := q.fields.need("key", "'key' must be specified in request body as JSON, or 'reset' set to true")
-	if err != nil {
-		return answer{}, err
-	}
+	text := q.need("key", "'key' must be specified in request body as JSON, or 'reset' set to true")
 	key, err := hex.DecodeString(text)
 	if err != nil {
 		key, err = base64.StdEncoding.DecodeString(text)
 	}
-	switch want, _ := hex.DecodeString(s.unsealKey); {
-	case err != nil:
-		return answer{}, badRequest("'key' must be a valid hex or base64 string")
-	case !s.sealed:
-	case len(key) < 16:
-		return answer{}, badRequest("invalid key: key is shorter than minimum 16 bytes")
-	case subtle.ConstantTimeCompare(key, want) != 1:
-		return answer{}, badRequest("invalid key: it is not the one that the server was started with")
-	}
+	bad(err != nil, "'key' must be a valid hex or base64 string")
+	bad(s.sealed && len(key) < 16, "invalid key: key is shorter than minimum 16 bytes")
+	wrong := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(key)), []byte(s.unsealKey)) != 1
+	bad(s.sealed && wrong, "invalid key: it is not the one that the server was started with")
 	s.sealed = false
-	return s.sealStatus(), nil
+	return s.sealStatus()
 }
 
-// absentSystem are paths below sys/ that a real server has.
-var absentSystem = []string{
-	"audit", "audit-hash", "auth", "capabilities", "capabilities-accessor", "config", "control-group", "decode-token", "experiments",
-	"generate-root", "ha-status", "host-info", "in-flight-req", "init", "internal", "key-status", "license", "locked-users", "loggers",
-	"managed-keys", "metrics", "mfa", "monitor", "namespaces", "plugins", "policies", "policy", "pprof", "quotas", "raw", "rekey",
-	"remount", "replication", "rotate", "step-down", "storage", "sync", "tools", "version-history", "wrapping",
-}
+// What a real server has below sys/, and what types of engines.
+const (
+	absentPaths = "audit audit-hash auth capabilities capabilities-accessor config control-group decode-token experiments generate-root ha-status " +
+		"host-info in-flight-req init internal key-status license locked-users loggers managed-keys metrics mfa monitor namespaces plugins policies " +
+		"policy pprof quotas raw rekey remount replication rotate step-down storage sync tools version-history wrapping"
+	absentEngines = "ad alicloud aws azure consul cubbyhole gcp gcpkms generic identity kubernetes ldap mongodbatlas nomad openldap pki rabbitmq ssh " +
+		"terraform totp transit"
+)
 
-func (s *Server) system(q *request, rest string) (answer, error) {
+func (s *Server) system(q *request, rest string) answer {
 	first, below, _ := strings.Cut(rest, "/")
 	switch {
 	case rest == "seal":
 		s.sealed = true
-		return answer{}, nil
+		return answer{}
 	case first == "mounts":
-		return s.mountPath(q, below)
+		return s.mountPath(q, strings.TrimSuffix(below, "/"))
 	case rest == "internal/ui/mounts" || strings.HasPrefix(rest, "internal/ui/mounts/"):
 		return s.visibleMounts(q, strings.TrimPrefix(strings.TrimPrefix(rest, "internal/ui/mounts"), "/"))
 	case rest == "capabilities-self" && q.op == opWrite:
 		return capabilities(q)
 	case rest == "capabilities-self":
-		return answer{}, unsupportedOperation()
+		panic(unsupportedOperation())
 	case first == "leases":
 		return s.leasePath(q, below)
-	case first == "renew" || first == "revoke" || first == "revoke-prefix" || first == "revoke-force":
+	case slices.Contains(strings.Fields("renew revoke revoke-prefix revoke-force"), first):
 		return s.leasePath(q, rest)
-	case slices.Contains(absentSystem, first):
-		return answer{}, missing("sys/" + first)
+	case slices.Contains(strings.Fields(absentPaths), first):
+		panic(missing("sys/" + first))
 	}
-	return answer{}, unsupportedPath()
+	panic(unsupportedPath())
 }
 
-func capabilities(q *request) (answer, error) {
-	paths := append(q.fields.texts("paths"), q.fields.texts("path")...)
-	if q.fields.failure != nil {
-		return answer{}, q.fields.failure
-	}
-	if len(paths) == 0 {
-		return answer{}, badRequest("paths must be supplied")
-	}
+func capabilities(q *request) answer {
+	paths := append(q.texts("paths"), q.texts("path")...)
+	bad(len(paths) == 0, "paths must be supplied")
 	data := object{}
-	for _, path := range paths {
-		data[path] = []string{"root"} // there are no policies
-	}
 	if len(paths) == 1 {
 		data["capabilities"] = []string{"root"}
 	}
-	return answer{data: data, flat: true, mount: "system"}, nil
+	for _, path := range paths {
+		data[path] = []string{"root"} // there are no policies
+	}
+	return answer{data: data, flat: true, mount: "system"}
 }
 
 // mount is a secrets engine at a path.
@@ -161,19 +145,15 @@ type mount struct {
 	description         string
 	accessor, uuid      string
 	defaultTTL, longest time.Duration // 0: the system's
-	kv                  *kv
-	db                  *database
+	kv                  kv
+	db                  database
 }
 
 func newMount(path, kind, version string) *mount {
-	m := &mount{path: path, kind: kind, version: version, accessor: kind + "_" + strings.ToLower(randomText(8)), uuid: newUUID()}
-	switch kind {
-	case "kv":
-		m.kv = &kv{secrets: map[string]*secret{}}
-	case "database":
-		m.db = &database{roles: map[string]*role{}, static: map[string]*staticRole{}, configs: map[string]bool{}}
+	return &mount{
+		path: path, kind: kind, version: version, accessor: kind + "_" + strings.ToLower(randomText(8)), uuid: newUUID(),
+		kv: kv{secrets: map[string]*secret{}}, db: database{roles: map[string]*role{}, static: map[string]*staticRole{}, configs: map[string]bool{}},
 	}
-	return m
 }
 
 func (m *mount) limit() time.Duration { return atMost(systemTTL, m.longest) }
@@ -206,83 +186,65 @@ func (m *mount) show(ttl, longest time.Duration) object {
 	}
 }
 
-func (s *Server) mountPath(q *request, below string) (answer, error) {
-	path, tune := strings.CutSuffix(strings.TrimSuffix(below, "/"), "/tune")
+func (s *Server) mountPath(q *request, below string) answer {
+	path, tune := strings.CutSuffix(below, "/tune")
 	m := s.mounts[path+"/"]
+	read := answer{flat: true, mount: "system"}
 	switch {
-	case below == "" && q.op == opRead && q.path == "sys/mounts":
-		data := object{}
+	case q.path == "sys/mounts" && q.op == opRead:
+		all := object{}
 		for path, m := range s.mounts {
-			data[path] = m.show(m.defaultTTL, m.longest)
+			all[path] = m.show(m.defaultTTL, m.longest)
 		}
-		return answer{data: data, flat: true, mount: "system"}, nil
-	case below == "" || q.op == opList:
-		return answer{}, unsupportedPath()
-	case tune && m == nil:
-		return answer{}, badRequest("cannot fetch sysview for path %q", path+"/")
-	case tune && q.op == opRead:
-		return answer{data: m.tuning(), flat: true, mount: "system"}, nil
-	case tune && q.op == opWrite:
-		return s.tune(q, m)
-	case q.op == opRead && m == nil:
-		return answer{}, badRequest("No secret engine mount at %s/", path)
+		read.data = all
+		return read
+	case below == "" || q.op == opList || strings.HasSuffix(q.path, "/"):
+		panic(unsupportedPath())
+	case tune && (q.op == opRead || q.op == opWrite):
+		bad(m == nil, fmt.Sprintf("cannot fetch sysview for path %q", path+"/"))
+		if q.op == opWrite {
+			return m.tune(q)
+		}
+		read.data = m.tuning()
+		return read
 	case q.op == opRead:
-		return answer{data: m.show(m.defaultTTL, m.longest), flat: true, mount: "system"}, nil
+		bad(m == nil, "No secret engine mount at "+path+"/")
+		read.data = m.show(m.defaultTTL, m.longest)
+		return read
 	case q.op == opWrite:
-		return answer{}, s.enable(q, path+"/")
-	case q.op == opDelete:
-		if m != nil {
-			delete(s.mounts, m.path)
-			s.revokeBelow(m.path)
-		}
-		return answer{}, nil
+		s.enable(q, path+"/")
+		return answer{}
+	case q.op != opDelete:
+		panic(unsupportedOperation())
 	}
-	return answer{}, unsupportedOperation()
+	if m != nil {
+		delete(s.mounts, m.path)
+		s.revokeBelow(m.path)
+	}
+	return answer{}
 }
 
-// absentEngines are the types that a real server can mount.
-var absentEngines = []string{
-	"ad", "alicloud", "aws", "azure", "consul", "cubbyhole", "gcp", "gcpkms", "generic", "identity", "kubernetes", "ldap", "mongodbatlas",
-	"nomad", "openldap", "pki", "rabbitmq", "ssh", "terraform", "totp", "transit",
-}
-
-func (s *Server) enable(q *request, path string) error {
-	kind, err := q.fields.need("type", "backend type must be specified as a string")
-	if err != nil {
-		return err
-	}
-	options, _ := q.fields.pairs("options")
-	config := q.fields.members("config")
-	version := options["version"]
+func (s *Server) enable(q *request, path string) {
+	kind := q.need("type", "backend type must be specified as a string")
+	options, config := q.members("options"), q.members("config")
+	m := newMount(path, kind, options.text("version"))
 	if plain, v, ok := strings.Cut(kind, "-v"); ok && plain == "kv" {
-		kind, version = plain, v
+		m.kind, m.version = plain, v
 	}
-	m := newMount(path, kind, version)
-	m.description = q.fields.text("description")
+	m.description = q.text("description")
 	m.defaultTTL, m.longest = config.duration("default_lease_ttl"), config.duration("max_lease_ttl")
-	switch first, _, _ := strings.Cut(path, "/"); {
-	case q.fields.failure != nil:
-		return q.fields.failure
-	case config.failure != nil:
-		return config.failure
-	case slices.Contains([]string{"sys", "auth", "identity", "cubbyhole", ""}, first):
-		return badRequest("cannot mount %q", path)
-	case slices.Contains(absentEngines, kind):
-		return missing(kind + " engine")
-	case kind != "kv" && kind != "database":
-		return badRequest("plugin not found in the catalog: %s", kind)
-	case kind == "kv" && !slices.Contains([]string{"", "1", "2"}, version):
-		return badRequest("a kv engine has no such version")
-	case m.longest > 0 && m.defaultTTL > m.longest:
-		return badRequest("given default lease TTL greater than given max lease TTL")
+	first, _, _ := strings.Cut(path, "/")
+	bad(slices.Contains([]string{"sys", "auth", "identity", "cubbyhole"}, first), fmt.Sprintf("cannot mount %q", path))
+	if slices.Contains(strings.Fields(absentEngines), m.kind) {
+		panic(missing(m.kind + " engine"))
 	}
+	bad(m.kind != "kv" && m.kind != "database", "plugin not found in the catalog: "+kind)
+	bad(m.kind == "kv" && !slices.Contains([]string{"", "1", "2"}, m.version), "a kv engine has no such version")
+	bad(m.longest > 0 && m.defaultTTL > m.longest, "given default lease TTL greater than given max lease TTL")
 	for other := range s.mounts {
-		if strings.HasPrefix(path, other) || strings.HasPrefix(other, path) {
-			return badRequest("path is already in use at %s", other)
-		}
+		bad(strings.HasPrefix(path, other) || strings.HasPrefix(other, path), "path is already in use at "+other)
 	}
 	s.mounts[path] = m
-	return nil
 }
 
 func (m *mount) tuning() object {
@@ -293,63 +255,45 @@ func (m *mount) tuning() object {
 	return data
 }
 
-func (s *Server) tune(q *request, m *mount) (answer, error) {
-	f := &q.fields
-	ttl, longest := m.defaultTTL, m.longest
-	for name, at := range map[string]*time.Duration{"default_lease_ttl": &ttl, "max_lease_ttl": &longest} {
-		if f.has(name) {
-			if *at = 0; f.text(name) != "system" {
-				*at = f.duration(name)
-			}
+func (m *mount) tune(q *request) answer {
+	ttl, longest, description := m.defaultTTL, m.longest, m.description
+	for _, name := range []string{"default_lease_ttl", "max_lease_ttl"} {
+		if q.has(name) && q.text(name) == "system" {
+			q.fields[name] = []byte("0")
 		}
 	}
-	options, _ := f.pairs("options")
-	wanted := options["version"]
-	switch {
-	case f.failure != nil:
-		return answer{}, f.failure
-	case longest > 0 && ttl > longest:
-		return answer{}, badRequest("backend max lease TTL of %d would be less than backend default lease TTL of %d", seconds(longest), seconds(ttl))
-	case m.version == "2" && wanted == "1":
-		return answer{}, badRequest("cannot downgrade mount from version 2")
-	case wanted != "" && (m.kind != "kv" || (wanted != "1" && wanted != "2")):
-		return answer{}, badRequest("the engine has no such version")
+	q.into(map[string]*time.Duration{"default_lease_ttl": &ttl, "max_lease_ttl": &longest})
+	if q.has("description") {
+		description = q.text("description")
 	}
-	m.defaultTTL, m.longest = ttl, longest
-	if f.has("description") {
-		m.description = f.text("description")
-	}
+	wanted := cmp.Or(q.members("options").text("version"), m.version)
+	bad(longest > 0 && ttl > longest,
+		fmt.Sprintf("backend max lease TTL of %d would be less than backend default lease TTL of %d", seconds(longest), seconds(ttl)))
+	bad(m.version == "2" && wanted == "1", "cannot downgrade mount from version 2")
+	bad(wanted != m.version && (m.kind != "kv" || (wanted != "1" && wanted != "2")), "the engine has no such version")
 	a := answer{mount: "system"}
 	if wanted == "2" && m.version != "2" {
 		a.warnings = []string{fmt.Sprintf("Upgraded mount from version %s to version 2", cmp.Or(m.version, "0"))}
-		m.upgrade(q.now)
 	}
-	if wanted != "" {
-		m.version = wanted
-	}
-	return a, nil
+	m.defaultTTL, m.longest, m.description, m.version = ttl, longest, description, wanted
+	return a
 }
 
 // visibleMounts are those that the caller may see: all, or the one that path is in.
-func (s *Server) visibleMounts(q *request, path string) (answer, error) {
-	switch {
-	case q.op == opList:
-		return answer{}, refuse(http.StatusNotFound, "unsupported path")
-	case q.op != opRead:
-		return answer{}, refuse(http.StatusMethodNotAllowed, "unsupported operation")
-	case path != "":
-		m := s.mountOf(path)
-		if m == nil {
-			return answer{}, refuse(http.StatusForbidden,
-				fmt.Sprintf("preflight capability check returned 403, please ensure client's policies grant access to path %q", strings.TrimSuffix(path, "/")+"/"))
+func (s *Server) visibleMounts(q *request, path string) answer {
+	deny(q.op == opList, http.StatusNotFound, "unsupported path")
+	deny(q.op != opRead, http.StatusMethodNotAllowed, "unsupported operation")
+	if path == "" {
+		secrets := object{}
+		for path, m := range s.mounts {
+			secrets[path] = m.show(m.ttl(), m.limit())
 		}
-		data := m.show(m.ttl(), m.limit())
-		data["path"] = m.path
-		return answer{data: data}, nil
+		return answer{data: object{"auth": object{"token/": s.tokenMount.show(systemTTL, systemTTL)}, "secret": secrets}}
 	}
-	secrets := object{}
-	for path, m := range s.mounts {
-		secrets[path] = m.show(m.ttl(), m.limit())
-	}
-	return answer{data: object{"auth": object{"token/": s.tokenMount.show(systemTTL, systemTTL)}, "secret": secrets}}, nil
+	m := s.mountOf(path)
+	deny(m == nil, http.StatusForbidden,
+		fmt.Sprintf("preflight capability check returned 403, please ensure client's policies grant access to path %q", strings.TrimSuffix(path, "/")+"/"))
+	data := m.show(m.ttl(), m.limit())
+	data["path"] = m.path
+	return answer{data: data}
 }
