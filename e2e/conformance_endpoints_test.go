@@ -99,8 +99,8 @@ func kvEndpoints() []endpoint {
 			{line: `PATCH kv/data/a {"data":{"y":{"z":1},"x":null}}`}, {line: `GET kv/data/a`}, {line: `PATCH kv/data/none {"data":{}}`}, {line: `PATCH kv/data/a {"data":{},"options":{"cas":1}}`},
 			{line: `POST kv/data/null {"data":null}`}, {line: `GET kv/data/null`}, {line: `DELETE kv/data/a`}, {line: `GET kv/data/a`}, {line: `PATCH kv/data/a {"data":{"x":1}}`}, {line: `DELETE kv/data/none`}, {line: `GET kv/data/a?version=1`},
 		}},
-		{"KV version 2 delete, undelete, destroy, subkeys", "versions, by number", "", []exchange{
-			{line: `POST kv/undelete/a {"versions":[3]}`}, {line: `GET kv/data/a`}, {line: `GET kv/subkeys/a`}, {line: `GET kv/subkeys/a?depth=1`}, {line: `GET kv/subkeys/none`}, {line: `POST kv/delete/a {"versions":["3",1]}`}, {line: `GET kv/data/a`}, {line: `GET kv/subkeys/a`},
+		{"KV version 2 delete, undelete, destroy", "versions, by number", "subkeys are 501", []exchange{
+			{line: `POST kv/undelete/a {"versions":[3]}`}, {line: `GET kv/data/a`}, {line: `GET kv/subkeys/a`, embedded: 501}, {line: `POST kv/delete/a {"versions":["3",1]}`}, {line: `GET kv/data/a`},
 			{line: `PUT kv/destroy/a {"versions":"3"}`}, {line: `POST kv/undelete/a {"versions":[3]}`}, {line: `GET kv/data/a`}, {line: `POST kv/delete/a {}`}, {line: `POST kv/undelete/a {}`}, {line: `POST kv/destroy/a {}`},
 			{line: `POST kv/delete/none {"versions":[1]}`}, {line: `GET kv/delete/a`}, {line: `DELETE kv/destroy/a`},
 		}},

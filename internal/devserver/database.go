@@ -94,9 +94,7 @@ func (d *database) config(q *request, name string) (a answer) {
 	case opDelete:
 		delete(d.configs, name)
 	default:
-		if !d.configs[name] {
-			panic(notFound())
-		}
+		deny(!d.configs[name], notFound())
 		a.data = object{"plugin_name": "", "connection_details": object{}, "allowed_roles": []string{"*"}}
 	}
 	return a
@@ -134,9 +132,7 @@ func (d *database) writeRole(q *request, name string, old *role) {
 	}
 	r.statements, r.connection = statements, cmp.Or(q.text("db_name"), r.connection)
 	q.into(map[string]*time.Duration{"default_ttl": &r.defaultTTL, "max_ttl": &r.longest})
-	if kind := q.text("credential_type"); kind != "" && kind != "password" {
-		panic(missing("credentials but passwords"))
-	}
+	deny(q.text("credential_type") != "" && q.text("credential_type") != "password", missing("credentials but passwords"))
 	bad(r.connection == "", "database name is required")
 	bad(d.static[name] != nil, "Role and Static Role names must be unique")
 	bad(r.defaultTTL < 0 || r.longest < 0, "default_ttl and max_ttl cannot be negative")
@@ -184,9 +180,7 @@ func (d *database) writeStaticRole(q *request, name string, old *staticRole) {
 	if q.has("rotation_statements") {
 		r.statements = q.texts("rotation_statements")
 	}
-	if q.has("rotation_schedule") {
-		panic(missing("rotation schedules"))
-	}
+	deny(q.has("rotation_schedule"), missing("rotation schedules"))
 	bad(old != nil && r.username != old.username, "cannot update static account username")
 	bad(r.username == "", "username is a required field to create a static account")
 	bad(r.connection == "", "database name is a required field")

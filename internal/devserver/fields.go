@@ -21,7 +21,7 @@ func (q *request) readBody(w http.ResponseWriter, r *http.Request) {
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestAsk))
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	deny(tooLarge, http.StatusRequestEntityTooLarge, "the request's body is too large")
+	deny(tooLarge, refuse(http.StatusRequestEntityTooLarge, "the request's body is too large"))
 	bad(err != nil, "the request's body ends early")
 	if len(strings.TrimSpace(string(text))) > 0 {
 		bad(json.Unmarshal(text, &q.fields) != nil, "error parsing JSON: the body is no JSON object")

@@ -55,9 +55,7 @@ func (m *mount) plain(q *request, path string) answer {
 		bad(len(q.fields) == 0, "missing data fields")
 		m.kv.secrets[path] = &secret{created: q.now, updated: q.now, current: 1, versions: map[int]*kvVersion{1: {data: q.body, created: q.now}}}
 	case opRead:
-		if s == nil {
-			panic(notFound())
-		}
+		deny(s == nil, notFound())
 		data := s.versions[1].data
 		return answer{data: data, duration: m.timeOf(data), mount: "kv"}
 	default:
@@ -82,13 +80,15 @@ func (m *mount) timeOf(data json.RawMessage) time.Duration {
 // versioned answers for a KV version 2 engine.
 func (k *kv) versioned(q *request, rest string) answer {
 	first, path, more := strings.Cut(rest, "/")
-	known := map[string]func(*request, string) answer{"data": k.data, "metadata": k.metadata, "subkeys": k.subkeys, "delete": k.remove, "undelete": k.remove, "destroy": k.remove}
+	known := map[string]func(*request, string) answer{"data": k.data, "metadata": k.metadata, "delete": k.remove, "undelete": k.remove, "destroy": k.remove}
 	switch {
 	case rest == "config" && q.op == opRead:
 		return answer{data: k.kvConfig.show(), mount: "kv"}
 	case rest == "config" && q.op == opWrite:
 		k.kvConfig = k.kvConfig.with(q)
 		return answer{}
+	case first == "subkeys":
+		panic(missing("subkeys"))
 	case rest == "config":
 		panic(unsupportedOperation())
 	case first == "metadata" && q.op == opList:
@@ -122,7 +122,7 @@ func (k *kv) data(q *request, path string) answer {
 	s := k.secrets[path]
 	switch q.op {
 	case opRead:
-		return s.read(q, func(data json.RawMessage) object { return object{"data": data} })
+		return s.read(q)
 	case opDelete:
 		if s != nil {
 			s.delete(q.now, s.current)
@@ -204,54 +204,18 @@ func (s *secret) about(n int) object {
 }
 
 // read answers with a version: a 404 that tells about it where its data are gone.
-func (s *secret) read(q *request, show func(json.RawMessage) object) answer {
+func (s *secret) read(q *request) answer {
 	n := wholeNumber("version", q.query.Get("version"))
-	if s == nil || s.current == 0 {
-		panic(notFound())
-	}
+	deny(s == nil || s.current == 0, notFound())
 	if n <= 0 {
 		n = s.current
 	}
 	v := s.versions[n]
-	if v == nil {
-		panic(notFound())
-	}
-	a := answer{mount: "kv"}
-	data := v.data
+	deny(v == nil, notFound())
 	if v.gone(q.now) {
-		a, data = answer{status: http.StatusNotFound}, json.RawMessage("null")
+		return answer{status: http.StatusNotFound, data: object{"data": nil, "metadata": s.about(n)}}
 	}
-	about := show(data)
-	about["metadata"] = s.about(n)
-	a.data = about
-	return a
-}
-
-func (k *kv) subkeys(q *request, path string) answer {
-	if q.op != opRead {
-		panic(unsupportedOperation())
-	}
-	depth := wholeNumber("depth", q.query.Get("depth"))
-	return k.secrets[path].read(q, func(data json.RawMessage) object {
-		var values any
-		_ = json.Unmarshal(data, &values) // it was decoded when it came
-		return object{"subkeys": onlyKeys(values, depth)}
-	})
-}
-
-// onlyKeys leaves the keys of objects, down to depth; 0 is all the way.
-func onlyKeys(value any, depth int) any {
-	members, ok := value.(object)
-	if !ok || len(members) == 0 {
-		return nil
-	}
-	for key, inner := range members {
-		members[key] = nil
-		if depth != 1 {
-			members[key] = onlyKeys(inner, max(0, depth-1))
-		}
-	}
-	return members
+	return answer{data: object{"data": v.data, "metadata": s.about(n)}, mount: "kv"}
 }
 
 func (k *kv) metadata(q *request, path string) answer {
@@ -280,11 +244,9 @@ func (k *kv) metadata(q *request, path string) answer {
 	if custom == nil {
 		return answer{}
 	}
-	if old := s.custom; q.op == opPatch {
-		maps.Copy(old, custom)
-		if old != nil {
-			custom = old
-		}
+	if q.op == opPatch && s.custom != nil {
+		maps.Copy(s.custom, custom)
+		custom = s.custom
 	}
 	for _, key := range gone {
 		delete(custom, key)
@@ -308,9 +270,7 @@ func (s *secret) show() object {
 
 // remove deletes, undeletes or destroys the versions that the body names.
 func (k *kv) remove(q *request, path string) answer {
-	if q.op != opWrite {
-		panic(unsupportedOperation())
-	}
+	deny(q.op != opWrite, unsupportedOperation())
 	verb := strings.TrimSuffix(q.path, "/"+path)
 	verb = verb[strings.LastIndexByte(verb, '/')+1:]
 	var numbers []int

@@ -11,15 +11,12 @@ import (
 
 // lease is the time that a credential or a token has.
 type lease struct {
-	id        string
-	owner     *token // who asked for the credential
-	token     *token // whose time this is; nil for a credential
-	mount     *mount // the database engine of a credential
-	role      string
-	issued    time.Time
-	renewed   time.Time
-	expires   time.Time
-	renewable bool
+	id, role                 string
+	owner                    *token // who asked for the credential
+	token                    *token // whose time this is; nil for a credential
+	mount                    *mount // the database engine of a credential
+	issued, renewed, expires time.Time
+	renewable                bool
 }
 
 // grant is how long something may live: what is wanted, within what is left of longest since issued.
@@ -28,17 +25,8 @@ func grant(now, issued time.Time, wanted, longest time.Duration) (ttl time.Durat
 	if wanted <= left {
 		return wanted, nil
 	}
-	short := func(d time.Duration) string { // 1h, not 1h0m0s
-		text := d.String()
-		if cut, ok := strings.CutSuffix(text, "m0s"); ok {
-			text = strings.TrimSuffix(cut+"m", "h0m")
-			if text != cut+"m" {
-				text += "h"
-			}
-		}
-		return text
-	}
-	return left, []string{fmt.Sprintf("TTL of %q exceeded the effective max_ttl of %q; TTL value is capped accordingly", short(wanted), short(left))}
+	short := strings.NewReplacer("h0m0s", "h", "m0s", "m") // 1h, not 1h0m0s
+	return left, []string{fmt.Sprintf("TTL of %q exceeded the effective max_ttl of %q; TTL value is capped accordingly", short.Replace(wanted.String()), short.Replace(left.String()))}
 }
 
 // atMost is the smaller of two limits, where 0 is none.
@@ -146,8 +134,6 @@ func listing(paths iter.Seq[string], prefix, mount string) answer {
 			found[name] = nil
 		}
 	}
-	if len(found) == 0 {
-		panic(notFound())
-	}
+	deny(len(found) == 0, notFound())
 	return answer{data: object{"keys": slices.Sorted(maps.Keys(found))}, mount: mount}
 }

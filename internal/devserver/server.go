@@ -29,17 +29,16 @@ const (
 
 // Server is one development server. Its zero value is not usable.
 type Server struct {
-	mux       *http.ServeMux
-	unsealKey string
-	clusterID string
-	started   time.Time
+	mux                  *http.ServeMux
+	unsealKey, clusterID string
+	started              time.Time
+	tokenMount           *mount // auth/token/
 
-	mu         sync.Mutex
-	sealed     bool
-	tokens     map[string]*token
-	leases     map[string]*lease
-	mounts     map[string]*mount // by path, with the slash at its end
-	tokenMount *mount            // auth/token/
+	mu     sync.Mutex
+	sealed bool
+	tokens map[string]*token
+	leases map[string]*lease
+	mounts map[string]*mount // by path, with the slash at its end
 }
 
 // New returns a server whose root token is root, with a KV version 2 engine at secret/. It starts nothing: what has
@@ -102,14 +101,12 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request) (status int, text
 
 // admit finds out who asks, and whether anybody may.
 func (s *Server) admit(q *request) {
-	deny(s.sealed, http.StatusServiceUnavailable, "Vault is sealed")
-	deny(q.credential == "", http.StatusForbidden, "permission denied")
+	deny(s.sealed, refuse(http.StatusServiceUnavailable, "Vault is sealed"))
+	deny(q.credential == "", refuse(http.StatusForbidden, "permission denied"))
 	q.caller = s.tokens[q.credential]
-	deny(q.caller == nil, http.StatusForbidden, many("permission denied", "invalid token"))
-	if q.wrap {
-		panic(missing("response wrapping"))
-	}
-	deny((q.op == opWrite || q.op == opPatch) && strings.HasSuffix(q.path, "/"), http.StatusBadRequest, "cannot write to a path ending in '/'")
+	deny(q.caller == nil, refuse(http.StatusForbidden, many("permission denied", "invalid token")))
+	deny(q.wrap, missing("response wrapping"))
+	deny((q.op == opWrite || q.op == opPatch) && strings.HasSuffix(q.path, "/"), refuse(http.StatusBadRequest, "cannot write to a path ending in '/'"))
 	if q.caller.uses > 0 {
 		if q.caller.uses--; q.caller.uses == 0 {
 			q.caller.uses = -1
@@ -124,15 +121,13 @@ func (s *Server) route(q *request) answer {
 		return s.system(q, rest)
 	case "auth":
 		method, rest, _ := strings.Cut(rest, "/")
-		if method != "token" {
-			panic(missing("authentication methods but tokens"))
-		}
+		deny(method != "token", missing("authentication methods but tokens"))
 		return s.tokenPath(q, rest)
 	case "identity", "cubbyhole":
 		panic(missing(first + " engine"))
 	}
 	m := s.mountOf(q.path)
-	deny(m == nil, http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path))
+	deny(m == nil, refuse(http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path)))
 	rest = strings.TrimPrefix(strings.TrimPrefix(q.path, strings.TrimSuffix(m.path, "/")), "/")
 	switch {
 	case m.kind == "database":
@@ -155,13 +150,12 @@ const (
 // request is what a client asks for.
 type request struct {
 	fields
-	op, path   string // below /v1/
-	body       json.RawMessage
-	query      url.Values
-	credential string
-	wrap       bool
-	caller     *token
-	now        time.Time
+	op, path, credential string // the path is below /v1/
+	body                 json.RawMessage
+	query                url.Values
+	wrap                 bool
+	caller               *token
+	now                  time.Time
 }
 
 func readRequest(w http.ResponseWriter, r *http.Request) *request {
@@ -176,18 +170,18 @@ func readRequest(w http.ResponseWriter, r *http.Request) *request {
 		q.op = opWrite
 	case opPatch:
 		kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-		deny(kind != "application/merge-patch+json", http.StatusUnsupportedMediaType, "PATCH requires Content-Type of application/merge-patch+json")
+		deny(kind != "application/merge-patch+json", refuse(http.StatusUnsupportedMediaType, "PATCH requires Content-Type of application/merge-patch+json"))
 	case opRead, opWrite, opDelete, opList:
 	case http.MethodOptions:
 		panic(unsupportedOperation())
 	case http.MethodHead:
 		q.op = opRead
 	default:
-		panic(refusal{status: http.StatusMethodNotAllowed})
+		panic(refuse(http.StatusMethodNotAllowed))
 	}
 	if list := q.query.Get("list"); q.op == opRead && list != "" {
 		wanted, err := strconv.ParseBool(list)
-		deny(err != nil, http.StatusBadRequest, "list is neither true nor false")
+		deny(err != nil, refuse(http.StatusBadRequest, "list is neither true nor false"))
 		if wanted {
 			q.op = opList
 		}
@@ -201,16 +195,13 @@ func readRequest(w http.ResponseWriter, r *http.Request) *request {
 
 // answer is what Vault says: its envelope, or for a few paths an object of its own.
 type answer struct {
-	status    int // 0 is 200, and 204 where there is nothing to say
-	bare      object
-	data      any
-	auth      object
-	lease     string
-	renewable bool
-	duration  time.Duration
-	warnings  []string
-	mount     string // the engine's type
-	flat      bool   // the data stand beside the envelope too, as old clients want it
+	status          int // 0 is 200, and 204 where there is nothing to say
+	bare, auth      object
+	data            any
+	lease, mount    string // the mount is the engine's type
+	renewable, flat bool   // flat: the data stand beside the envelope too, as old clients want it
+	duration        time.Duration
+	warnings        []string
 }
 
 type object = map[string]any
@@ -239,7 +230,7 @@ func (a answer) encode() (status int, text []byte) {
 		}
 	}
 	text, err := json.Marshal(body)
-	deny(err != nil, http.StatusBadRequest, "what is there cannot be encoded")
+	deny(err != nil, refuse(http.StatusBadRequest, "what is there cannot be encoded"))
 	return a.status, append(text, '\n')
 }
 
@@ -254,35 +245,31 @@ func (r refusal) encode() (status int, text []byte) {
 	return r.status, append(text, '\n')
 }
 
-func deny(wrong bool, status int, text string) {
+func deny(wrong bool, with refusal) {
 	if wrong {
-		panic(refusal{status, []string{text}})
+		panic(with)
 	}
 }
 
 // bad denies what a client asks for wrongly.
-func bad(wrong bool, text string) { deny(wrong, http.StatusBadRequest, text) }
+func bad(wrong bool, text string) { deny(wrong, refuse(http.StatusBadRequest, text)) }
 
-func notFound() refusal { return refusal{status: http.StatusNotFound} }
-func unsupportedPath() refusal {
-	return refusal{http.StatusNotFound, []string{many("unsupported path")}}
-}
+func refuse(status int, texts ...string) refusal { return refusal{status, texts} }
+func notFound() refusal                          { return refuse(http.StatusNotFound) }
+func unsupportedPath() refusal                   { return refuse(http.StatusNotFound, many("unsupported path")) }
 func unsupportedOperation() refusal {
-	return refusal{http.StatusMethodNotAllowed, []string{many("unsupported operation")}}
+	return refuse(http.StatusMethodNotAllowed, many("unsupported operation"))
 }
 
 // missing is the answer for what Vault has and this server has not.
 func missing(what string) refusal {
-	return refusal{http.StatusNotImplemented, []string{"the embedded server of vwrap dev has no " + what + ": use --server devvault, vault, bao or docker"}}
+	return refuse(http.StatusNotImplemented, "the embedded server of vwrap dev has no "+what+": use --server devvault, vault, bao or docker")
 }
 
 // many is how Vault writes errors that it has collected.
 func many(texts ...string) string {
-	noun := "errors"
-	if len(texts) == 1 {
-		noun = "error"
-	}
-	return fmt.Sprintf("%d %s occurred:\n\t* %s\n\n", len(texts), noun, strings.Join(texts, "\n\t* "))
+	plural := strings.Repeat("s", min(1, len(texts)-1))
+	return fmt.Sprintf("%d error%s occurred:\n\t* %s\n\n", len(texts), plural, strings.Join(texts, "\n\t* "))
 }
 
 func newUUID() string {

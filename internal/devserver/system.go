@@ -24,9 +24,7 @@ func (s *Server) openPath(q *request) (a answer, ok bool) {
 	case "sys/internal/ui/mounts":
 		return answer{data: object{"auth": object{}, "secret": object{}}}, q.credential == "" && !s.sealed && !wrong
 	case "sys/health", "sys/seal-status", "sys/leader", "sys/unseal", "sys/seal":
-		if wrong {
-			panic(refusal{status: http.StatusMethodNotAllowed})
-		}
+		deny(wrong, refuse(http.StatusMethodNotAllowed))
 	}
 	switch q.path {
 	case "sys/health":
@@ -235,9 +233,7 @@ func (s *Server) enable(q *request, path string) {
 	m.defaultTTL, m.longest = config.duration("default_lease_ttl"), config.duration("max_lease_ttl")
 	first, _, _ := strings.Cut(path, "/")
 	bad(slices.Contains([]string{"sys", "auth", "identity", "cubbyhole"}, first), fmt.Sprintf("cannot mount %q", path))
-	if slices.Contains(strings.Fields(absentEngines), m.kind) {
-		panic(missing(m.kind + " engine"))
-	}
+	deny(slices.Contains(strings.Fields(absentEngines), m.kind), missing(m.kind+" engine"))
 	bad(m.kind != "kv" && m.kind != "database", "plugin not found in the catalog: "+kind)
 	bad(m.kind == "kv" && !slices.Contains([]string{"", "1", "2"}, m.version), "a kv engine has no such version")
 	bad(m.longest > 0 && m.defaultTTL > m.longest, "given default lease TTL greater than given max lease TTL")
@@ -281,8 +277,8 @@ func (m *mount) tune(q *request) answer {
 
 // visibleMounts are those that the caller may see: all, or the one that path is in.
 func (s *Server) visibleMounts(q *request, path string) answer {
-	deny(q.op == opList, http.StatusNotFound, "unsupported path")
-	deny(q.op != opRead, http.StatusMethodNotAllowed, "unsupported operation")
+	deny(q.op == opList, refuse(http.StatusNotFound, "unsupported path"))
+	deny(q.op != opRead, refuse(http.StatusMethodNotAllowed, "unsupported operation"))
 	if path == "" {
 		secrets := object{}
 		for path, m := range s.mounts {
@@ -291,8 +287,8 @@ func (s *Server) visibleMounts(q *request, path string) answer {
 		return answer{data: object{"auth": object{"token/": s.tokenMount.show(systemTTL, systemTTL)}, "secret": secrets}}
 	}
 	m := s.mountOf(path)
-	deny(m == nil, http.StatusForbidden,
-		fmt.Sprintf("preflight capability check returned 403, please ensure client's policies grant access to path %q", strings.TrimSuffix(path, "/")+"/"))
+	const denied = "preflight capability check returned 403, please ensure client's policies grant access to path %q"
+	deny(m == nil, refuse(http.StatusForbidden, fmt.Sprintf(denied, strings.TrimSuffix(path, "/")+"/")))
 	data := m.show(m.ttl(), m.limit())
 	data["path"] = m.path
 	return answer{data: data}

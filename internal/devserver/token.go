@@ -10,19 +10,16 @@ import (
 
 // token is who may ask. Its policies are names that it was given: they permit and forbid nothing.
 type token struct {
-	id, accessor string
-	path, name   string
-	policies     []string
-	meta         map[string]string
-	parent       *token // nil for an orphan
-	lease        *lease // nil for one without an end
-	created      time.Time
-	creationTTL  time.Duration
-	ttl          time.Duration // what was granted last
-	longest      time.Duration // the explicit maximum
-	period       time.Duration
-	renewable    bool
-	uses         int // that are left; 0 is any number, -1 none after this
+	id, accessor, path, name string
+	policies                 []string
+	meta                     map[string]string
+	parent                   *token // nil for an orphan
+	lease                    *lease // nil for one without an end
+	created                  time.Time
+	creationTTL, ttl         time.Duration // what was granted first, and last
+	longest, period          time.Duration // longest is the explicit maximum
+	renewable                bool
+	uses                     int // that are left; 0 is any number, -1 none after this
 }
 
 func (s *Server) tokenPath(q *request, rest string) (a answer) {
@@ -47,7 +44,7 @@ func (s *Server) tokenPath(q *request, rest string) (a answer) {
 		return listing(accessors, "", "token")
 	case q.op == opRead && (first == "lookup" || first == "lookup-self"), verb == "lookup" && q.op == opWrite:
 		t, id := s.named(q, first)
-		deny(t == nil, http.StatusForbidden, "bad token")
+		deny(t == nil, refuse(http.StatusForbidden, "bad token"))
 		a = t.show(id, q.now)
 	case q.op != opWrite || verb == "accessors":
 		panic(unsupportedOperation())
@@ -71,12 +68,8 @@ func (s *Server) createToken(q *request, verb string) answer {
 	}
 	t.meta, _ = q.pairs("meta")
 	wanted := q.duration("ttl")
-	if kind := q.text("type"); kind != "" && kind != "service" {
-		panic(missing("batch tokens"))
-	}
-	if q.text("entity_alias") != "" {
-		panic(missing("entities"))
-	}
+	deny(q.text("type") != "" && q.text("type") != "service", missing("batch tokens"))
+	deny(q.text("entity_alias") != "", missing("entities"))
 	bad(strings.HasPrefix(t.id, "hvs."), "custom token ID cannot have the 'hvs.' prefix")
 	bad(strings.Contains(t.id, "."), "custom token ID cannot have a '.' in the value")
 	bad(s.tokens[t.id] != nil, "cannot create a token with a duplicate ID")
