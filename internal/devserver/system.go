@@ -15,31 +15,24 @@ import (
 
 // openPath answers what needs no token and works while the server is sealed. Not ok: the path is none of these.
 func (s *Server) openPath(q *request) (a answer, ok bool) {
-	wants := opRead
-	if q.path == "sys/unseal" || q.path == "sys/seal" {
-		wants = opWrite
+	reads := map[string]func(*request) answer{"sys/health": s.health, "sys/seal-status": s.sealStatus, "sys/leader": leader}
+	writes := map[string]func(*request) answer{"sys/unseal": s.unseal, "sys/seal": func(*request) answer { return answer{} }}
+	read, write := reads[q.path], writes[q.path]
+	deny((read != nil && q.op != opRead) || (write != nil && q.op != opWrite), refuse(http.StatusMethodNotAllowed))
+	switch {
+	case read != nil:
+		return read(q), true
+	case write != nil && (s.sealed || q.path == "sys/unseal"): // else it needs a token
+		return write(q), true
 	}
-	wrong := q.op != wants
-	switch q.path {
-	case "sys/internal/ui/mounts":
-		return answer{data: object{"auth": object{}, "secret": object{}}}, q.credential == "" && !s.sealed && !wrong
-	case "sys/health", "sys/seal-status", "sys/leader", "sys/unseal", "sys/seal":
-		deny(wrong, refuse(http.StatusMethodNotAllowed))
-	}
-	switch q.path {
-	case "sys/health":
-		return s.health(q), true
-	case "sys/seal-status":
-		return s.sealStatus(), true
-	case "sys/leader":
-		return answer{bare: object{
-			"ha_enabled": false, "is_self": false, "active_time": "0001-01-01T00:00:00Z", "leader_address": "", "leader_cluster_address": "",
-			"performance_standby": false, "performance_standby_last_remote_wal": 0,
-		}}, true
-	case "sys/unseal":
-		return s.unseal(q), true
-	}
-	return a, q.path == "sys/seal" && s.sealed // else it needs a token
+	return answer{data: object{"auth": object{}, "secret": object{}}}, q.path == "sys/internal/ui/mounts" && q.op == opRead && q.credential == "" && !s.sealed
+}
+
+func leader(*request) answer {
+	return answer{bare: object{
+		"ha_enabled": false, "is_self": false, "active_time": "0001-01-01T00:00:00Z", "leader_address": "", "leader_cluster_address": "",
+		"performance_standby": false, "performance_standby_last_remote_wal": 0,
+	}}
 }
 
 func (s *Server) health(q *request) answer {
@@ -59,7 +52,7 @@ func (s *Server) health(q *request) answer {
 	})}
 }
 
-func (s *Server) sealStatus() answer {
+func (s *Server) sealStatus(*request) answer {
 	return answer{bare: s.withCluster(object{
 		"type": "shamir", "initialized": true, "sealed": s.sealed, "t": 1, "n": 1, "progress": 0, "nonce": "", "version": version,
 		"build_date": s.started.UTC().Format(time.RFC3339), "migration": false, "recovery_seal": false, "storage_type": "inmem",
@@ -76,7 +69,7 @@ func (s *Server) withCluster(body object) object {
 
 func (s *Server) unseal(q *request) answer {
 	if q.truth("reset", false) {
-		return s.sealStatus()
+		return s.sealStatus(q)
 	}
 	text := q.need("key", "'key' must be specified in request body as JSON, or 'reset' set to true")
 	key, err := hex.DecodeString(text)
@@ -88,7 +81,7 @@ func (s *Server) unseal(q *request) answer {
 	wrong := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(key)), []byte(s.unsealKey)) != 1
 	bad(s.sealed && wrong, "invalid key: it is not the one that the server was started with")
 	s.sealed = false
-	return s.sealStatus()
+	return s.sealStatus(q)
 }
 
 // What a real server has below sys/, and what types of engines.

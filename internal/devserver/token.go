@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -25,7 +26,6 @@ type token struct {
 func (s *Server) tokenPath(q *request, rest string) (a answer) {
 	first, below, _ := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
 	verb, _, _ := strings.Cut(first, "-")
-	list := rest == "accessors/" && q.op == opList
 	known := slices.Contains(strings.Fields("accessors create create-orphan lookup lookup-self lookup-accessor renew renew-self renew-accessor "+
 		"revoke revoke-self revoke-accessor revoke-orphan"), first)
 	switch {
@@ -33,15 +33,12 @@ func (s *Server) tokenPath(q *request, rest string) (a answer) {
 		panic(missing("token roles"))
 	case !known || below != "":
 		panic(unsupportedPath())
-	case list:
-		accessors := func(yield func(string) bool) {
-			for _, t := range s.tokens {
-				if !yield(t.accessor) {
-					return
-				}
-			}
+	case rest == "accessors/" && q.op == opList:
+		accessors := map[string]bool{}
+		for _, t := range s.tokens {
+			accessors[t.accessor] = true
 		}
-		return listing(accessors, "", "token")
+		return listing(maps.Keys(accessors), "", "token")
 	case q.op == opRead && (first == "lookup" || first == "lookup-self"), verb == "lookup" && q.op == opWrite:
 		t, id := s.named(q, first)
 		deny(t == nil, refuse(http.StatusForbidden, "bad token"))
