@@ -106,7 +106,7 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	if spec.Out != nil {
 		attr.Files[1] = spec.Out.Fd()
 	}
-	dieWithParent(attr.Sys)
+	EndWithThread(attr.Sys)
 	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
 	var err error
 	done := make(chan struct{})

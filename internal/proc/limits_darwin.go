@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dieWithParent: there is no parent-death signal here. A command outlives a vwrap that is killed with KILL.
-func dieWithParent(*syscall.SysProcAttr) {}
+// EndWithThread: there is no parent-death signal here. A command outlives a vwrap that is killed with KILL.
+func EndWithThread(*syscall.SysProcAttr) {}
 
 // DieWithParent reports whether parent is there still. More cannot be had here.
 func DieWithParent(parent int) bool { return os.Getppid() == parent }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dieWithParent has the child sent TERM when the thread that forks it ends.
-func dieWithParent(attr *syscall.SysProcAttr) {
+// EndWithThread has the child sent TERM when the thread that forks it ends.
+func EndWithThread(attr *syscall.SysProcAttr) {
 	if os.Getpid() != 1 {
 		attr.Pdeathsig = syscall.SIGTERM
 	}
@@ -22,7 +22,7 @@ func dieWithParent(attr *syscall.SysProcAttr) {
 // another (prctl(2), execve(2)). The goroutine is locked to its thread by it.
 func DieWithParent(parent int) bool {
 	if parent == 1 {
-		return true // as dieWithParent has it
+		return true // as EndWithThread has it
 	}
 	runtime.LockOSThread()
 	if unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0) != nil {
