@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/proc"
 )
 
 var (
@@ -70,6 +71,18 @@ func (h *Handle) Rotate(ctx context.Context, variables []string) (generation uin
 		return 0, err
 	}
 	return o.generation, o.err
+}
+
+// End has the command stopped and the run end, with status 0, as if that were what the command does. It returns when that is
+// under way, or ctx has ended.
+func (h *Handle) End(ctx context.Context) error {
+	_, err := ask(h, func(r *loop, reply chan<- struct{}) {
+		if !r.ending {
+			r.end(proc.Status{})
+		}
+		reply <- struct{}{}
+	}, ctx.Done())
+	return err
 }
 
 // ask has f run in the loop, and waits for its reply, which may come later.

@@ -34,6 +34,23 @@ func handled(t *testing.T, p Policy, f func(t *testing.T, r *running, h *Handle)
 	})
 }
 
+func TestEndOnDemand(t *testing.T) {
+	handled(t, Policy{}, func(t *testing.T, r *running, h *Handle) {
+		gone := r.leaves(false)
+		for range 2 { // a second one is no impatient user
+			if err := h.End(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		r.want("SIGTERM to 1", "drain 1")
+		gone()
+		r.exits(0)
+		if err := h.End(t.Context()); !errors.Is(err, ErrOver) {
+			t.Errorf("of a run that has ended: %v", err)
+		}
+	})
+}
+
 func TestRotateOnDemand(t *testing.T) {
 	var told []Rotation
 	handled(t, Policy{Rotated: func(r Rotation) { told = append(told, r) }}, func(t *testing.T, r *running, h *Handle) {
