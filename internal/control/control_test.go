@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,6 +140,41 @@ func TestStaleSockets(t *testing.T) {
 }
 
 // A folder that others could have laid for us is not used, nor believed.
+// Who looks while a socket is made leaves it alone: there is a moment in which it refuses.
+func TestNewSocketsAreNotTakenForStaleOnes(t *testing.T) {
+	t.Parallel()
+	dir, getenv := folder(t)
+	done := make(chan struct{})
+	var looking sync.WaitGroup
+	for range 4 {
+		looking.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					Find(getenv, false)
+				}
+			}
+		})
+	}
+	for range 500 {
+		s, err := Listen(getenv, &fake{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(s.Path()); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	}
+	close(done)
+	looking.Wait()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	base, _ := folder(t)
 	parent := filepath.Dir(base)

@@ -18,6 +18,7 @@ const longest = 103
 // listener takes connections of the users who may come, and of no others.
 type listener struct {
 	*net.UnixListener
+	path  string
 	users []int
 }
 
@@ -45,22 +46,44 @@ func (p place) listen(suffix string, users []int) (*listener, error) {
 		}
 	}
 	path := filepath.Join(p.dir, fmt.Sprintf("%d-%s%s", os.Getpid(), rand.Text()[:8], suffix))
-	if len(path) > longest {
+	if len(path) >= longest {
 		return nil, fmt.Errorf("%s is too long for a socket", path)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
 	}
 	mode := os.FileMode(0o600)
 	if p.open {
 		mode = 0o666
 	}
-	if err := os.Chmod(path, mode); err != nil {
-		_ = l.Close()
+	l, err := listenAt(path, mode)
+	if err != nil {
 		return nil, err
 	}
-	return &listener{l, users}, nil
+	return &listener{l, path, users}, nil
+}
+
+// listenAt makes a socket that listens when it gets its name: between its bind(2) and its listen(2) it refuses, and
+// who looks for sockets takes it for one that a killed vwrap has left.
+func listenAt(path string, mode os.FileMode) (*net.UnixListener, error) {
+	unnamed := path + "~"
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: unnamed, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err = errors.Join(os.Chmod(unnamed, mode), os.Rename(unnamed, path)); err != nil {
+		_ = l.Close()
+		_ = os.Remove(unnamed)
+		return nil, err
+	}
+	return l, nil
+}
+
+// Addr is the socket's name.
+func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
+// Close ends the listening, and takes the socket away.
+func (l *listener) Close() error {
+	_ = os.Remove(l.path)
+	return l.UnixListener.Close()
 }
 
 // Accept returns the next connection of one who may come.
