@@ -39,9 +39,9 @@ contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-cont
 	.ci/install test
 	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
-demo: build ## a credential is renewed, replaced, and the command restarted: in a minute, before your eyes
-	cd devvault && $(BUILD) -mod=readonly -o ../bin/devvault . && $(BUILD) -mod=readonly -o ../bin/demo ./demo
-	bin/demo -vwrap bin/vwrap -devvault bin/devvault
+demo: build ## a server whose key and database user are rotated while Vault comes and goes: half a minute, before your eyes
+	$(BUILD) -o bin/demo-server ./examples/drill
+	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
 bench: build ## prints figures; writes them into docs/performance.md
 	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md

@@ -60,6 +60,14 @@ var vaultCLI = sync.OnceValues(func() (string, error) {
 	return cachedBuild("vaultcli", "Vault's own command line")
 })
 
+// devvault is the program that VWRAP_E2E_DEVVAULT names, else that of its folder.
+var devvault = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv("VWRAP_E2E_DEVVAULT"); given != "" {
+		return filepath.Abs(given)
+	}
+	return cachedBuild(filepath.Join("..", "devvault"), "devvault")
+})
+
 // cachedBuild builds the module of a folder, once for its sources, into the user's cache: a cold build takes minutes.
 func cachedBuild(dir, what string) (string, error) {
 	cache, err := os.UserCacheDir()
@@ -70,7 +78,7 @@ func cachedBuild(dir, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(cache, "vwrap-e2e", dir+"-"+digest)
+	binary := filepath.Join(cache, "vwrap-e2e", filepath.Base(dir)+"-"+digest)
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}

@@ -27,6 +27,9 @@ func Main(argv []string) int {
 	if len(argv) == 2 && argv[1] == courier.Hidden {
 		return courier.Serve(sources)
 	}
+	if len(argv) == 2 && argv[1] == devHost {
+		return serveDev()
+	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
 	status := i.do(own)
@@ -144,6 +147,7 @@ func newApp(i *invocation) *cli.App {
 				Description: about,
 				Flags:       runFlags(), Action: run,
 			},
+			devCommand(i),
 			{
 				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
 				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",

@@ -24,7 +24,6 @@ type controlled struct {
 // listen opens the control socket, and has the run tell it of rotations. Without a place for one it warns, and the run
 // goes on without.
 func (s *session) listen(keeper func() vault.State) (stop func()) {
-	s.policy.Handle = wrap.NewHandle()
 	server, err := control.Listen(os.Getenv, &controlled{session: s, handle: s.policy.Handle, keeper: keeper, started: time.Now()})
 	if err != nil {
 		s.log.Warn("vwrap status and vwrap rotate will not find this vwrap: " + err.Error())

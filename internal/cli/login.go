@@ -40,7 +40,7 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 			defer p.Done()
 			again = p.Again
 		}
-		token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return s.auth.Login(ctx, client, os.Getenv) })
+		token, err := envsource.Attempt(ctx, again, func() (vault.Token, error) { return s.auth.Login(ctx, client, s.getenv) })
 		if err == nil && s.childTTL() > 0 {
 			token, err = s.child(ctx, client, token, again)
 		}
@@ -83,7 +83,7 @@ func (s *session) loginAgain(ctx context.Context, client *vault.Client) (vault.T
 	if !s.auth.CanLogin() {
 		return s.child(ctx, client, *s.parent.Load(), nil)
 	}
-	token, err := s.auth.Login(ctx, client, os.Getenv)
+	token, err := s.auth.Login(ctx, client, s.getenv)
 	if err != nil || s.childTTL() == 0 {
 		return token, err
 	}
@@ -117,7 +117,7 @@ func (s *session) followToken(ctx context.Context, token vault.Token, client *va
 	defer file.Close()
 	known := token.ID
 	for { // it may have changed before it was watched
-		token, err := s.auth.Login(ctx, client, os.Getenv)
+		token, err := s.auth.Login(ctx, client, s.getenv)
 		switch {
 		case err != nil:
 			s.log.Debug(err.Error()) // it is being written, or was taken away

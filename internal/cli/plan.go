@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -168,7 +167,7 @@ func (s *session) locateUses(ctx context.Context, uses []vault.Use) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	token, err := s.auth.Login(ctx, client, os.Getenv)
+	token, err := s.auth.Login(ctx, client, s.getenv)
 	if err != nil {
 		return err
 	}

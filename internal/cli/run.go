@@ -29,6 +29,11 @@ func (i *invocation) run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	return i.supervise(s)
+}
+
+// supervise runs the command, and has vwrap end as it does.
+func (i *invocation) supervise(s *session) error {
 	status, terminal, err := s.run(i.launcher)
 	i.status = status.Exit()
 	if terminal.Mode != proc.OwnGroup && (status.Signal == unix.SIGINT || status.Signal == unix.SIGQUIT) {
@@ -48,7 +53,11 @@ func (i *invocation) session(c *cli.Context) (*session, error) {
 		_, planErr := envsource.NewPlan(in)
 		return nil, errors.Join(err, inputErr, planErr)
 	}
-	return newSession(c, conf, i.command)
+	s, err := newSession(c, conf, i.command)
+	if s == nil {
+		return nil, err
+	}
+	return s, errors.Join(err, s.locate(c))
 }
 
 // checkOrder refuses flags before the name of a command that has the same ones: they would be set for nobody.
@@ -74,7 +83,7 @@ func (i *invocation) checkCommand(c *cli.Context) error {
 		if c.NumFlags() > 0 {
 			own += " [flags]"
 		}
-		if near := spell.Nearest(stray[0], []string{"run", "exec", "status", "rotate", "export", "plan", "trust", "version"}); near != "" && len(stray) == 1 {
+		if near := spell.Nearest(stray[0], []string{"run", "dev", "exec", "status", "rotate", "export", "plan", "trust", "version"}); near != "" && len(stray) == 1 {
 			return fmt.Errorf("%q is no command of vwrap (did you mean \"vwrap %s\"?): to run a program of that name, write: %s -- %s",
 				stray[0], near, own, stray[0])
 		}

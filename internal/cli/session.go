@@ -68,6 +68,7 @@ type session struct {
 	plan    envsource.Plan
 	orders  courier.Orders
 	auth    vault.Auth
+	getenv  func(string) string // where auth looks for credentials
 	policy  wrap.Policy
 	once    once
 	timeout time.Duration // of the start
@@ -80,6 +81,7 @@ type session struct {
 	children func() *proc.Children
 }
 
+// newSession is a session that does not know yet where its server is.
 func newSession(c *cli.Context, conf config.Config, argv []string) (*session, error) {
 	level, err := levelOf(c.String("log-level"), c.Bool("quiet"))
 	if err != nil {
@@ -89,7 +91,7 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 		return nil, fmt.Errorf("--log-format %s: want text or json", format)
 	}
 	s := &session{
-		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"),
+		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"), getenv: os.Getenv,
 		alone: c.Bool("signal-child-only"),
 		log:   newLog(proc.Stderr{}, c.String("log-format"), level),
 	}
@@ -101,9 +103,8 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	s.plan, planErr = envsource.NewPlan(s.input)
 	s.orders = courier.Orders{Input: s.input, Argv: argv, DigestKey: make([]byte, 32), Cores: c.Bool("allow-core-dumps")}
 	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)
-	addressErr := s.locate(c)
 	policyErr := s.decide(c)
-	return s, errors.Join(inputErr, planErr, addressErr, policyErr, s.preserve(c))
+	return s, errors.Join(inputErr, planErr, policyErr, s.preserve(c))
 }
 
 // locate finds the server, and refuses to send credentials to one that nobody approved.
@@ -169,7 +170,7 @@ func (s *session) decide(c *cli.Context) error {
 	s.policy = wrap.Policy{
 		ActionFor: s.actionFor, Signal: rotate, StopSignal: stop, StopGrace: r.StopGrace, Settle: r.Settle, Splay: r.Splay,
 		StopFirst: r.Order == "stop-first", StopOnExpiry: r.OnExpiry == "stop", Log: s.log,
-		Rewrites: rewrites, Drain: c.Bool("kill-stragglers") || os.Getpid() == 1,
+		Rewrites: rewrites, Handle: wrap.NewHandle(), Drain: c.Bool("kill-stragglers") || os.Getpid() == 1,
 	}
 	return errors.Join(err, rewriteErr)
 }
