@@ -72,6 +72,7 @@ func (b *bench) starts(ctx context.Context, f *figures) error {
 		{name: "the floor: GET and `execve`", argv: []string{b.floor, nothing}},
 		{name: "`vwrap -- true`, nothing to inject", argv: b.wrapped(nil, nothing)},
 		{name: "`vwrap -e A=vault:secret/dev/api#key -- true`", argv: b.wrapped(injecting, nothing)},
+		{name: "`vwrap dev --server embedded -e A=… -- true`: with the start of a server", argv: b.wrapped(append([]string{"dev", "--server", "embedded"}, injecting...), nothing)},
 	}
 	return inTurn(ctx, f.runs, f.starts, func(i int) (time.Duration, error) { return b.time(f.starts[i].argv) })
 }
