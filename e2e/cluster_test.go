@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // The leases here live so much longer than an election takes that a slow machine does not end one, and are renewed every
@@ -236,7 +238,7 @@ func newNode(t *testing.T, i int, apiPorts, clusterPorts []int) *node {
 // start returns when the node answers; it is sealed then.
 func (n *node) start() {
 	n.t.Helper()
-	binary, err := vaultBinary()
+	binary, err := built.Server()
 	check(n.t, err)
 	// A connection somewhere else may have the port of a node that is away for its own end, for a moment.
 	check(n.t, poll(electionPatience, time.Second, func() error { return n.tryStart(binary) }))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // vaultFlags are the flags of all `vault` commands; they may stand anywhere behind the command's name.
@@ -461,7 +463,7 @@ func restartVault(s *session, args []string) error {
 		return err
 	}
 	old.stop()
-	binary, err := vaultBinary()
+	binary, err := built.Server()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // vault-cli puts Vault's own program on the script's PATH, for `exec vault …`. The command `vault` stays what it is.
@@ -11,7 +13,7 @@ func vaultProgram(s *session, args []string) error {
 	if len(args) != 0 {
 		return usageError("vault-cli")
 	}
-	binary, err := vaultCLI()
+	binary, err := built.VaultCLI()
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // madeUp refers to what a development server can make up by itself, and described to what one has to be told: a real
@@ -161,7 +163,7 @@ func (v *dev) rotate(name string) {
 func devServers(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, build := range map[string]func() (string, error){"devvault": devvault, "vault": vaultCLI} {
+	for name, build := range map[string]func() (string, error){"devvault": built.Devvault, "vault": built.VaultCLI} {
 		binary, err := build()
 		check(t, err)
 		check(t, os.Symlink(binary, filepath.Join(dir, name)))

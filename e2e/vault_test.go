@@ -22,6 +22,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // vaultServer is a Vault or an OpenBao, and the root's way to talk to it.
@@ -49,7 +51,7 @@ var sharedVault = sync.OnceValues(func() (*vaultServer, error) {
 
 // startVault starts a server in development mode on a free port.
 func startVault(flags ...string) (*vaultServer, error) {
-	binary, err := vaultBinary()
+	binary, err := built.Server()
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vwrap/vwrap/e2e/built"
 	"github.com/vwrap/vwrap/internal/devserver"
 )
 
@@ -14,7 +15,7 @@ import (
 // runs vwrap dev, so this is no script.
 func TestVaultCLIUnseals(t *testing.T) {
 	t.Parallel()
-	binary, err := vaultCLI()
+	binary, err := built.VaultCLI()
 	check(t, err)
 	server := devserver.New("root-token")
 	listener := httptest.NewServer(server)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // engine is the Docker engine of this run.
@@ -42,9 +44,14 @@ func withEngine(do func() int) (int, error) {
 		return 0, fmt.Errorf("make log: %w", err)
 	}
 	defer log.Close()
+	unbridge, err := bridge()
+	if err != nil {
+		return 0, err
+	}
+	defer unbridge()
 	daemon := exec.Command("dockerd", "--host", engine.socket, "--data-root", filepath.Join(scratch, "data"),
 		"--exec-root", filepath.Join(scratch, "exec"), "--pidfile", filepath.Join(scratch, "pid"),
-		"--bridge=none", "--iptables=false", "--ip6tables=false")
+		"--bridge", bridgeName, "--iptables=false", "--ip6tables=false")
 	daemon.Stdout, daemon.Stderr = log, log
 	daemon.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the tests, which then end it
 	if err := daemon.Start(); err != nil {
@@ -58,16 +65,36 @@ func withEngine(do func() int) (int, error) {
 		text, _ := os.ReadFile(log.Name())
 		return 0, fmt.Errorf("the engine does not answer: %w\n%s", err, text)
 	}
-	if err := buildImages(); err != nil {
+	if err := errors.Join(buildImages(), buildDevImage()); err != nil {
 		return 0, err
 	}
 	return do(), nil
 }
 
+// bridgeName is the network of containers that publish a port; it is named so that nobody else has one of that name.
+const bridgeName = "vwrap-e2e0"
+
+// bridge makes it.
+func bridge() (remove func(), err error) {
+	ip := func(args ...string) error {
+		if said, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip %s (apt-get install iproute2): %w\n%s", strings.Join(args, " "), err, said)
+		}
+		return nil
+	}
+	remove = func() { _ = ip("link", "delete", bridgeName) }
+	remove() // what an earlier run has left
+	err = ip("link", "add", bridgeName, "type", "bridge")
+	if err == nil {
+		err = errors.Join(ip("address", "add", "172.31.255.1/24", "dev", bridgeName), ip("link", "set", bridgeName, "up"))
+	}
+	return remove, err
+}
+
 // buildImages builds "tools", busybox with vwrap as the ENTRYPOINT, and "bare", which has nothing but vwrap and one
 // program: no shell, no /tmp, no users, no HOME.
 func buildImages() error {
-	vwrap, err := vwrapBinary()
+	vwrap, err := built.Vwrap(engine.scratch)
 	if err != nil {
 		return err
 	}
@@ -107,21 +134,6 @@ func copyFile(from, to string) error {
 		return err
 	}
 	return os.WriteFile(to, text, 0o755)
-}
-
-// vwrapBinary is the one that VWRAP_E2E_BIN names, else it is built.
-func vwrapBinary() (string, error) {
-	if given := os.Getenv("VWRAP_E2E_BIN"); given != "" {
-		return filepath.Abs(given)
-	}
-	binary := filepath.Join(engine.scratch, "vwrap")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
-	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if said, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build vwrap: %w\n%s", err, said)
-	}
-	return binary, nil
 }
 
 // client is the docker command for this run's engine.
