@@ -95,7 +95,7 @@ func (i *invocation) buildDevvault(c *cli.Context) error {
 	i.status = courier.StatusFailed
 	ctx, stop := signal.NotifyContext(c.Context, unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	path, err := backend.BuildDevvault(ctx, release, func(line string) { fmt.Fprintln(proc.Stderr{}, "vwrap: "+line) })
+	path, err := backend.BuildDevvault(ctx, release, func(line string) { fmt.Fprintf(proc.Stderr{}, "vwrap: %s\n", line) })
 	if err != nil {
 		return err
 	}
@@ -325,7 +325,7 @@ func (i *invocation) conclude(o host.Outcome) {
 	if o.Report == "" {
 		return
 	}
-	fmt.Fprint(proc.Stderr{}, o.Report)
+	fmt.Fprintf(proc.Stderr{}, "%s", o.Report)
 	i.dieOf = 0
 	switch {
 	case o.Failed:

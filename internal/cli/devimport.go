@@ -59,7 +59,7 @@ func tellImport(ctx context.Context, c *cli.Context, i *host.Import) error {
 		return nil
 	}
 	name := c.String("from-env")
-	fmt.Fprint(proc.Stderr{}, f.Diff(name))
+	fmt.Fprintf(proc.Stderr{}, "%s", f.Diff(name))
 	if !c.Bool("yes") {
 		fmt.Fprintf(proc.Stderr{}, "write this to %s, and keep what it was as %s? [y/N] ", name, filepath.Base(name)+keptSuffix)
 		if !agrees(ctx) {

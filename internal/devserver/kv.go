@@ -83,9 +83,9 @@ func (k *kv) versioned(q *request, rest string) answer {
 	known := map[string]func(*request, string) answer{"data": k.data, "metadata": k.metadata, "delete": k.remove, "undelete": k.remove, "destroy": k.remove}
 	switch {
 	case rest == "config" && q.op == opRead:
-		return answer{data: k.kvConfig.show(), mount: "kv"}
+		return answer{data: k.show(), mount: "kv"}
 	case rest == "config" && q.op == opWrite:
-		k.kvConfig = k.kvConfig.with(q)
+		k.kvConfig = k.with(q)
 		return answer{}
 	case first == "subkeys":
 		panic(missing("subkeys"))

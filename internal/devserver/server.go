@@ -257,6 +257,7 @@ func bad(wrong bool, text string) { deny(wrong, refuse(http.StatusBadRequest, te
 func refuse(status int, texts ...string) refusal { return refusal{status, texts} }
 func notFound() refusal                          { return refuse(http.StatusNotFound) }
 func unsupportedPath() refusal                   { return refuse(http.StatusNotFound, many("unsupported path")) }
+
 func unsupportedOperation() refusal {
 	return refuse(http.StatusMethodNotAllowed, many("unsupported operation"))
 }

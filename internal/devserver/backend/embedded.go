@@ -17,8 +17,11 @@ func startEmbedded(o Options) (*Server, error) {
 	}
 	core := devserver.New(o.Token)
 	server := &http.Server{Handler: core, ReadHeaderTimeout: 10 * time.Second}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // until it is closed
+	}()
 	address := "http://" + listener.Addr().String()
 	return &Server{
 		Kind: Embedded, What: "the embedded server", Address: address,
@@ -28,7 +31,7 @@ func startEmbedded(o Options) (*Server, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			if err := server.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
-				server.Close() // somebody holds a request open; nobody waits for that here
+				_ = server.Close() // somebody holds a request open; nobody waits for that here
 			}
 			<-served
 		},

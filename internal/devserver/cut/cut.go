@@ -62,14 +62,14 @@ func (p *Proxy) Mend() {
 
 // Close ends it, with its connections.
 func (p *Proxy) Close() {
-	p.listener.Close()
+	_ = p.listener.Close()
 	p.Cut()
 	p.running.Wait()
 }
 
 func (p *Proxy) closeAll() {
 	for c := range p.open {
-		c.Close()
+		_ = c.Close()
 	}
 }
 

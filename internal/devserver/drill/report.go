@@ -105,10 +105,10 @@ func (r Report) Text(w io.Writer) {
 	row("leases left", "%d", r.Leaked)
 	problems := r.Problems()
 	if len(problems) == 0 {
-		fmt.Fprint(w, "\ndrill passed\n")
+		fmt.Fprintf(w, "\ndrill passed\n")
 		return
 	}
-	fmt.Fprint(w, "\ndrill failed:\n")
+	fmt.Fprintf(w, "\ndrill failed:\n")
 	for _, p := range problems {
 		fmt.Fprintf(w, "  %s\n", p)
 	}
