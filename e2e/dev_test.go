@@ -75,6 +75,14 @@ func TestDevMainJob(t *testing.T) {
 				}
 				return nil
 			}))
+			for _, value := range []string{first["KEY"], first["LEASED"], third["LEASED"]} {
+				if found := mustScan(t, v.pid(), value); found > 0 {
+					t.Errorf("the supervisor holds %d copies of a value that was made up beside it", found)
+				}
+			}
+			if found := mustScan(t, number(t, third["pid"]), third["LEASED"]); found == 0 {
+				t.Error("the scanner does not find a value in the command, where it is")
+			}
 			check(t, v.signal(syscall.SIGTERM))
 			v.expectStatus(0)
 			if answer, err := http.Get(v.address + "/v1/sys/health"); err == nil {
@@ -113,7 +121,7 @@ func (v *dev) generation(n int) map[string]string {
 	v.t.Helper()
 	v.expect(fmt.Sprintf(`(?s)(pid=\d+\n[^=]+=[^\n]*\n[^=]+=[^\n]*\n[^=]+=[^\n]*\n){%d}`, n))
 	variables := map[string]string{}
-	for line := range strings.Lines(strings.Split(v.said(), "pid=")[n]) {
+	for line := range strings.Lines("pid=" + strings.Split(v.said(), "pid=")[n]) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		variables[name] = value
 	}
@@ -169,4 +177,47 @@ func devServers(t *testing.T) string {
 		check(t, os.Symlink(binary, filepath.Join(dir, name)))
 	}
 	return dir
+}
+
+// TestDevInTerminal: Ctrl-C is for the command alone; the server ends after it. Without a command it is for the server.
+func TestDevInTerminal(t *testing.T) {
+	t.Parallel()
+	own := newTestTenant(t)
+	t.Run("a command", func(t *testing.T) {
+		t.Parallel()
+		w := openTerminal(t, own, vwrap("dev", "--server", "embedded", "-e", "KEY=vault:secret/dev/api#key", "--", "sh", "loop"))
+		w.expect(`up \d+`)
+		for n := range 3 {
+			w.press(ctrlC)
+			w.expect(fmt.Sprintf(`interrupted %d\r\n`, n+1))
+		}
+		w.expectStatus(9)
+		if strings.Contains(w.text(), "has ended") {
+			t.Error("the host was interrupted too")
+		}
+	})
+	t.Run("alone", func(t *testing.T) {
+		t.Parallel()
+		w := openTerminal(t, own, vwrap("dev", "--server", "embedded", "--listen", "127.0.0.1:0"))
+		w.expect(`export VAULT_TOKEN=`)
+		w.press(ctrlC)
+		w.expectStatus(0)
+	})
+	t.Run("a shell is stopped and continued", func(t *testing.T) {
+		t.Parallel()
+		w := openShell(t, own)
+		w.enter("vwrap dev --server embedded -e KEY='vault:secret/dev/api#key' -- sh -c 'echo up; exec cat'")
+		w.expect(`up\r\n`)
+		w.press(ctrlZ)
+		w.expect(`Stopped`)
+		w.expect(`ready> `)
+		w.enter("fg")
+		w.expect(`(?s)fg\r\n.*exec cat'\r\n`)
+		w.press("hello\r")
+		w.expect(`hello\r\nhello\r\n`)
+		w.press(ctrlD)
+		w.expect(`ready> `)
+		w.expectLastStatus(plainBash, "0")
+		w.leave()
+	})
 }
