@@ -45,14 +45,14 @@ func devFlags() []cli.Flag {
 		&cli.StringFlag{Name: "server", EnvVars: []string{"VWRAP_SERVER"}, Usage: "start `KIND`: " + strings.Join(backend.Kinds, ", "), DefaultText: "auto"},
 		&cli.StringFlag{Name: "image", EnvVars: []string{"VWRAP_IMAGE"}, Usage: "with --server docker, run `IMAGE`", DefaultText: backend.DefaultImage},
 		&cli.StringFlag{Name: "listen", EnvVars: []string{"VWRAP_LISTEN"}, Usage: "the server listens at `HOST:PORT`", DefaultText: "127.0.0.1:8200 or next, with CMD any free port"},
-		&cli.BoolFlag{Name: "i-know-this-is-exposed", Usage: "let --listen name an address that others can reach"},
+		&cli.BoolFlag{Name: "i-know-this-is-exposed", EnvVars: []string{"VWRAP_I_KNOW_THIS_IS_EXPOSED"}, Usage: "let --listen name an address that others can reach"},
 		&cli.StringFlag{Name: "token-file", EnvVars: []string{"VWRAP_TOKEN_FILE"}, Usage: "write the root token to `FILE`, for its owner alone, instead of printing it"},
 		&cli.BoolFlag{Name: "ci", EnvVars: []string{"VWRAP_CI"}, Usage: "start even where CI is set"},
-		&cli.BoolFlag{Name: "build-devvault", Usage: "build devvault, a real Vault in one program, and end"},
+		&cli.BoolFlag{Name: "build-devvault", EnvVars: []string{"VWRAP_BUILD_DEVVAULT"}, Usage: "build devvault, a real Vault in one program, and end"},
 		&cli.StringFlag{Name: "from-env", EnvVars: []string{"VWRAP_FROM_ENV"}, Usage: "put what the dotenv file `FILE` has into KV, and print the references that replace it"},
 		&cli.StringFlag{Name: "path", EnvVars: []string{"VWRAP_PATH"}, Usage: "with --from-env, put it to `PATH`", DefaultText: "secret/dev/FOLDER"},
-		&cli.BoolFlag{Name: "rewrite", Usage: "with --from-env, replace the values in FILE by the references; it shows how, and asks"},
-		&cli.BoolFlag{Name: "yes", Usage: "with --rewrite, do not ask"},
+		&cli.BoolFlag{Name: "rewrite", EnvVars: []string{"VWRAP_REWRITE"}, Usage: "with --from-env, replace the values in FILE by the references; it shows how, and asks"},
+		&cli.BoolFlag{Name: "yes", EnvVars: []string{"VWRAP_YES"}, Usage: "with --rewrite, do not ask"},
 		&cli.DurationFlag{Name: "drill", EnvVars: []string{"VWRAP_DRILL"}, Usage: "rotate everything each `DURATION`, and report how CMD took it"},
 		&cli.DurationFlag{Name: "for", EnvVars: []string{"VWRAP_FOR"}, Usage: "end the drill after `DURATION`", DefaultText: "when CMD ends"},
 		&cli.StringFlag{Name: "faults", EnvVars: []string{"VWRAP_FAULTS"}, Usage: "make faults between rotations: `LIST` of outage, revoke, seal"},
@@ -116,13 +116,17 @@ func (i *invocation) checkDev(c *cli.Context) error {
 		return errors.New("CI is set: a development Vault in a pipeline may be meant for a real one: add --ci where it is not")
 	}
 	drilled := c.Duration("drill") != 0
-	for _, flag := range []string{"for", "faults", "probe", "junit", "max-gap"} {
-		if c.IsSet(flag) && !drilled {
-			return fmt.Errorf("--%s goes with --drill", flag)
+	needs := map[string]bool{"drill": drilled, "from-env": c.String("from-env") != "", "rewrite": c.Bool("rewrite")}
+	for _, pair := range [][2]string{
+		{"for", "drill"}, {"faults", "drill"}, {"probe", "drill"}, {"junit", "drill"}, {"max-gap", "drill"},
+		{"rewrite", "from-env"}, {"path", "from-env"}, {"yes", "rewrite"},
+	} {
+		if onLine(c, pair[0]) && !needs[pair[1]] {
+			return fmt.Errorf("--%s goes with --%s", pair[0], pair[1])
 		}
 	}
 	switch {
-	case c.Duration("drill") < 0 || drilled && c.Duration("drill") < minDrill:
+	case drilled && c.Duration("drill") < minDrill:
 		return fmt.Errorf("--drill %s: want %s or more, which rotations take", c.Duration("drill"), minDrill)
 	case c.Duration("for") < 0:
 		return fmt.Errorf("--for %s: want a time that is not negative", c.Duration("for"))
@@ -130,14 +134,8 @@ func (i *invocation) checkDev(c *cli.Context) error {
 		return errors.New("--drill needs a command to drill: vwrap dev --drill 30s -- CMD [ARG...]")
 	case i.dashes && len(i.command) == 0:
 		return errors.New("there is no command after \"--\"")
-	case c.Bool("rewrite") && c.String("from-env") == "":
-		return errors.New("--rewrite goes with --from-env")
 	case c.Bool("rewrite") && i.dashes:
 		return errors.New("--rewrite needs the terminal for its question: leave the command away")
-	case c.Bool("yes") && !c.Bool("rewrite"):
-		return errors.New("--yes goes with --rewrite")
-	case c.IsSet("path") && c.String("from-env") == "":
-		return errors.New("--path goes with --from-env")
 	}
 	return nil
 }
@@ -251,7 +249,7 @@ func (i *invocation) devAlone(c *cli.Context, s *session, o host.Orders) error {
 
 // tellReady prints how the server is used, for a person and for a shell.
 func tellReady(c *cli.Context, r host.Ready, file string) error {
-	token := r.Token
+	token := shellLine([]string{r.Token})
 	if file != "" {
 		if err := writeToken(file, r.Token); err != nil {
 			return err
