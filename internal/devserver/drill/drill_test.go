@@ -2,7 +2,6 @@ package drill_test
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
@@ -265,21 +264,9 @@ drill passed
 	if err := r.JUnit(&junit); err != nil {
 		t.Fatal(err)
 	}
-	var read struct {
-		Tests    int `xml:"tests,attr"`
-		Failures int `xml:"failures,attr"`
-		Cases    []struct {
-			Name    string `xml:"name,attr"`
-			Failure *struct {
-				Message string `xml:"message,attr"`
-			} `xml:"failure"`
-		} `xml:"testcase"`
-	}
-	if err := xml.Unmarshal([]byte(junit.String()), &read); err != nil {
-		t.Fatal(err)
-	}
-	if read.Tests != 4 || read.Failures != 1 || len(read.Cases) != 4 || read.Cases[3].Failure == nil || read.Cases[3].Failure.Message != "2 left when the command had ended" {
-		t.Errorf("JUnit has %+v", read)
+	if text := junit.String(); !strings.Contains(text, ` tests="4" failures="1" `) ||
+		!strings.Contains(text, `<failure message="2 left when the command had ended">`) || strings.Count(text, "<failure") != 1 {
+		t.Errorf("JUnit has\n%s", text)
 	}
 }
 

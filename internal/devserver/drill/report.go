@@ -1,12 +1,13 @@
 package drill
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vwrap/vwrap/internal/junit"
 )
 
 // question is one that a drill answers.
@@ -114,53 +115,16 @@ func (r Report) Text(w io.Writer) {
 	}
 }
 
-// The parts of a JUnit report that its readers agree about.
-type (
-	suite struct {
-		XMLName  xml.Name   `xml:"testsuite"`
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Time     string     `xml:"time,attr"`
-		Cases    []testcase `xml:"testcase"`
-		Out      string     `xml:"system-out"`
-	}
-	testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Failure *failure `xml:"failure"`
-	}
-	failure struct {
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-)
-
 // JUnit writes the report for a pipeline: a test a question.
 func (r Report) JUnit(w io.Writer) error {
 	var text strings.Builder
 	r.Text(&text)
-	s := suite{Name: "vwrap drill", Time: fmt.Sprintf("%.1f", r.Ran.Seconds()), Out: text.String()}
+	s := junit.Suite{Name: "vwrap drill", Took: r.Ran, Out: text.String()}
 	for q, name := range questions {
 		if question(q) == serves && r.Probe == "" {
 			continue
 		}
-		c := testcase{Class: "vwrap.drill", Name: name}
-		if problems := r.of(question(q)); len(problems) > 0 {
-			c.Failure = &failure{problems[0], strings.Join(problems, "\n")}
-			s.Failures++
-		}
-		s.Cases = append(s.Cases, c)
+		s.Cases = append(s.Cases, junit.Case{Class: "vwrap.drill", Name: name, Failure: strings.Join(r.of(question(q)), "\n")})
 	}
-	s.Tests = len(s.Cases)
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(s); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return junit.Write(w, s)
 }

@@ -1,0 +1,42 @@
+// Package check is what drift checks have in common: what they find, and how that is told. Each check is a package below
+// this one; none prints, and none has a value in what it finds.
+package check
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Rule    string `json:"rule"`              // which rule found it, in words with dashes: "missing", "published-everywhere"
+	Warning bool   `json:"warning,omitempty"` // it is told, and is no drift
+	Subject string `json:"subject,omitempty"` // the name of a key, a variable, a lease
+	File    string `json:"file,omitempty"`    // where it is, as the user would write it; "" where it is in no file
+	Line    int    `json:"line,omitempty"`    // from 1; 0 is the whole file
+	Column  int    `json:"column,omitempty"`
+	Text    string `json:"text"`           // what is wrong: lower case, no full stop, never a value
+	Mend    string `json:"mend,omitempty"` // what to do about it
+}
+
+// Report is what a check has found.
+type Report struct {
+	Check    string    `json:"check"`   // "parity"
+	Summary  string    `json:"summary"` // a line: what was looked at, and what came of it
+	Diff     string    `json:"diff,omitempty"`
+	Findings []Finding `json:"findings"`
+	Passed   []string  `json:"passed,omitempty"` // what was looked at and is as it should be: a test each in JUnit
+}
+
+// Clean reports whether there is no drift.
+func (r Report) Clean() bool {
+	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Warning })
+}
+
+// Sort orders the findings: by file and line, then by subject and rule.
+func (r *Report) Sort() {
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Rule, b.Rule))
+	})
+}

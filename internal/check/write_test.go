@@ -1,0 +1,128 @@
+package check_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vwrap/vwrap/internal/check"
+)
+
+// reports have something of everything.
+var reports = []check.Report{
+	{
+		Check: "parity", Summary: "3 keys wanted, 1 missing", Diff: "--- wanted\n+++ there\n-API_KEY\n DB_HOST\n", Passed: []string{"DB_HOST"},
+		Findings: []check.Finding{{Rule: "missing", Subject: "API_KEY", Text: "API_KEY is missing", Mend: "write it: vault kv patch secret/dev/app API_KEY=-"}},
+	},
+	{
+		Check: "address", Summary: "2 addresses, 1 server",
+		Findings: []check.Finding{{Rule: "no-tag", Warning: true, File: "a,b:c.yml", Line: 3, Column: 7, Text: "100% odd\nin two lines"}},
+	},
+	{Check: "ttl", Summary: "nothing is leased"},
+}
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{
+		"text": `--- wanted
++++ there
+-API_KEY
+ DB_HOST
+drift: API_KEY is missing
+  write it: vault kv patch secret/dev/app API_KEY=-
+parity: drift: 3 keys wanted, 1 missing
+
+a,b:c.yml:3:7: warning: 100% odd
+in two lines
+address: clean: 2 addresses, 1 server
+
+ttl: clean: nothing is leased
+`,
+		"github": `::error title=vwrap check parity%3A missing::API_KEY is missing%0Awrite it: vault kv patch secret/dev/app API_KEY=-
+parity: 3 keys wanted, 1 missing
+::warning title=vwrap check address%3A no-tag,file=a%2Cb%3Ac.yml,line=3,col=7::100%25 odd%0Ain two lines
+address: 2 addresses, 1 server
+ttl: nothing is leased
+`,
+		"json": `{
+  "clean": false,
+  "checks": [
+    {
+      "check": "parity",
+      "summary": "3 keys wanted, 1 missing",
+      "diff": "--- wanted\n+++ there\n-API_KEY\n DB_HOST\n",
+      "findings": [
+        {
+          "rule": "missing",
+          "subject": "API_KEY",
+          "text": "API_KEY is missing",
+          "mend": "write it: vault kv patch secret/dev/app API_KEY=-"
+        }
+      ],
+      "passed": [
+        "DB_HOST"
+      ]
+    },
+    {
+      "check": "address",
+      "summary": "2 addresses, 1 server",
+      "findings": [
+        {
+          "rule": "no-tag",
+          "warning": true,
+          "file": "a,b:c.yml",
+          "line": 3,
+          "column": 7,
+          "text": "100% odd\nin two lines"
+        }
+      ]
+    },
+    {
+      "check": "ttl",
+      "summary": "nothing is leased",
+      "findings": []
+    }
+  ]
+}
+`,
+		"junit": `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="vwrap check parity" tests="2" failures="1" errors="0" skipped="0" time="0.000">
+    <testcase classname="vwrap.check.parity" name="DB_HOST"></testcase>
+    <testcase classname="vwrap.check.parity" name="missing API_KEY">
+      <failure message="API_KEY is missing">API_KEY is missing&#xA;write it: vault kv patch secret/dev/app API_KEY=-</failure>
+    </testcase>
+    <system-out>3 keys wanted, 1 missing</system-out>
+  </testsuite>
+  <testsuite name="vwrap check address" tests="1" failures="0" errors="0" skipped="0" time="0.000">
+    <testcase classname="vwrap.check.address" name="address"></testcase>
+    <system-out>2 addresses, 1 server</system-out>
+  </testsuite>
+  <testsuite name="vwrap check ttl" tests="1" failures="0" errors="0" skipped="0" time="0.000">
+    <testcase classname="vwrap.check.ttl" name="ttl"></testcase>
+    <system-out>nothing is leased</system-out>
+  </testsuite>
+</testsuites>
+`,
+	} {
+		var b strings.Builder
+		if err := check.Write(&b, format, false, reports...); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%s is\n%s", format, b.String())
+		}
+	}
+}
+
+func TestColours(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	if err := check.Write(&b, "text", true, reports[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\x1b[31m-API_KEY\x1b[0m\n", "\x1b[31mdrift\x1b[0m: API_KEY is missing\n", "\x1b[1mparity\x1b[0m: "} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in %q", want, b.String())
+		}
+	}
+}
