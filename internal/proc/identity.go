@@ -10,7 +10,7 @@ import (
 // ended, but not with the moment at which it began.
 func Identity(pid int) (string, error) {
 	e, ok := process(pid)
-	if !ok {
+	if !ok || e.state == 'Z' || e.state == 'X' { // nothing is left of a zombie but its status
 		return "", fmt.Errorf("there is no process %d", pid)
 	}
 	return fmt.Sprintf("%d-%d", pid, e.start), nil
