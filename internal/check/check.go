@@ -9,14 +9,15 @@ import (
 
 // Finding is one thing that is not as it should be.
 type Finding struct {
-	Rule    string `json:"rule"`              // which rule found it, in words with dashes: "missing", "published-everywhere"
-	Warning bool   `json:"warning,omitempty"` // it is told, and is no drift
-	Subject string `json:"subject,omitempty"` // the name of a key, a variable, a lease
-	File    string `json:"file,omitempty"`    // where it is, as the user would write it; "" where it is in no file
-	Line    int    `json:"line,omitempty"`    // from 1; 0 is the whole file
-	Column  int    `json:"column,omitempty"`
-	Text    string `json:"text"`           // what is wrong: lower case, no full stop, never a value
-	Mend    string `json:"mend,omitempty"` // what to do about it
+	Rule     string `json:"rule"`               // which rule found it, in words with dashes: "missing", "published-everywhere"
+	Warning  bool   `json:"warning,omitempty"`  // it is told, and is no drift
+	Critical bool   `json:"critical,omitempty"` // drift that hurts soon: it is told in that word
+	Subject  string `json:"subject,omitempty"`  // the name of a key, a variable, a lease
+	File     string `json:"file,omitempty"`     // where it is, as the user would write it; "" where it is in no file
+	Line     int    `json:"line,omitempty"`     // from 1; 0 is the whole file
+	Column   int    `json:"column,omitempty"`
+	Text     string `json:"text"`           // what is wrong: lower case, no full stop, never a value
+	Mend     string `json:"mend,omitempty"` // what to do about it
 }
 
 // Report is what a check has found.

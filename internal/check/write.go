@@ -160,8 +160,11 @@ func writeText(w io.Writer, p palette, reports []Report) {
 		}
 		for _, f := range r.Findings {
 			word := p.paint(red, "drift")
-			if f.Warning {
+			switch {
+			case f.Warning:
 				word = p.paint(yellow, "warning")
+			case f.Critical:
+				word = p.paint(red, "CRITICAL")
 			}
 			fmt.Fprintf(w, "%s%s: %s\n", p.paint(bold, f.place()), word, f.Text)
 			if f.Mend != "" {

@@ -56,6 +56,9 @@ func (i *invocation) do(own []string) int {
 	app.Metadata = map[string]any{ownLine: own}
 	if err := app.Run(own); err != nil {
 		complain(proc.Stderr{}, plain(err))
+		if len(own) > 1 && own[1] == "check" {
+			return checkUnknown // also where the command line is wrong
+		}
 		return cmp.Or(i.status, courier.StatusFailed)
 	}
 	return i.status
@@ -148,6 +151,7 @@ func newApp(i *invocation) *cli.App {
 				Flags:       runFlags(), Action: run,
 			},
 			devCommand(i),
+			checkCommand(i),
 			{
 				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
 				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",
@@ -191,10 +195,16 @@ func newApp(i *invocation) *cli.App {
 			},
 		},
 	}
-	for _, c := range app.Commands {
-		c.CustomHelpTemplate, c.OnUsageError, c.HideHelpCommand = commandHelp, usageError, true
-	}
+	dress(app.Commands)
 	return app
+}
+
+// dress gives commands what all have.
+func dress(all []*cli.Command) {
+	for _, c := range all {
+		c.CustomHelpTemplate, c.OnUsageError, c.HideHelpCommand = commandHelp, usageError, true
+		dress(c.Subcommands)
+	}
 }
 
 // undefined is how the flag package says that it does not know a flag.

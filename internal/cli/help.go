@@ -28,7 +28,10 @@ Flags:
 const commandHelp = `Usage: {{.UsageText}}
 
 {{.Description}}
-
+{{if .Subcommands}}
+Commands:
+{{range .Subcommands}}  {{.Name}}{{"\t"}}{{.Usage}}
+{{end}}{{end}}
 Flags:
 {{range .VisibleFlags}}{{.}}
 {{end}}`

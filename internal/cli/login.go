@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
@@ -66,6 +67,26 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 			}
 		}
 	}
+}
+
+// connect logs in for a few questions; leave lets go of a token that was got for that.
+func (s *session) connect(ctx context.Context) (client *vault.Client, token vault.Token, leave func(), err error) {
+	if err := s.harden(); err != nil {
+		return nil, token, nil, err
+	}
+	s.children = sync.OnceValue(proc.NewChildren)
+	if client, err = vault.NewClient(s.orders.Vault); err != nil {
+		return nil, token, nil, err
+	}
+	if token, err = s.auth.Login(ctx, client, s.getenv); err != nil {
+		return nil, token, nil, err
+	}
+	client.SetToken(token.ID)
+	return client, token, func() {
+		if token.Own {
+			s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, token.ID) })
+		}
+	}, nil
 }
 
 // childTTL is the dead man's switch: the TTL of the token that vwrap works under; 0 where it works under the one that it

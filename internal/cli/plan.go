@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/courier"
-	"github.com/vwrap/vwrap/internal/proc"
 )
 
 func planFlags() []cli.Flag {
@@ -157,23 +155,13 @@ func (s *session) policyText(ctx context.Context, ask bool) (string, error) {
 
 // locateUses logs in and has Vault say what is mounted where. A token that was got for that is let go.
 func (s *session) locateUses(ctx context.Context, uses []vault.Use) error {
-	if err := s.harden(); err != nil {
-		return err
-	}
-	s.children = sync.OnceValue(proc.NewChildren)
-	client, err := vault.NewClient(s.orders.Vault)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	token, err := s.auth.Login(ctx, client, s.getenv)
+	_, token, leave, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if token.Own {
-		defer s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, token.ID) })
-	}
+	defer leave()
 	source, err := vault.NewSource(s.orders.Vault, token.ID)
 	if err != nil {
 		return err

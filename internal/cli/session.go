@@ -107,11 +107,16 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	return s, errors.Join(inputErr, planErr, policyErr, s.preserve(c))
 }
 
-// locate finds the server, and refuses to send credentials to one that nobody approved.
+// locate finds the server, where it is needed.
 func (s *session) locate(c *cli.Context) error {
 	if !s.plan.NeedsVault() {
 		return nil
 	}
+	return s.find(c)
+}
+
+// find finds the server, and refuses to send credentials to one that nobody approved.
+func (s *session) find(c *cli.Context) error {
 	address, from, named := vault.DefaultAddress, config.FromDefault, ""
 	switch env := vault.Environ(os.Getenv, "ADDR"); {
 	case c.String("address") != "":
@@ -139,7 +144,7 @@ func (s *session) locate(c *cli.Context) error {
 		Username: a.Username, PasswordFile: a.PasswordFile, Helper: s.askHelper,
 	}
 	s.orders.Vault, err = vault.Config{Address: address, Namespace: s.conf.Vault.Namespace}.WithEnviron(os.Getenv)
-	if s.orders.Vault.SkipVerify && s.plan.NeedsVault() {
+	if s.orders.Vault.SkipVerify {
 		s.log.Warn("VAULT_SKIP_VERIFY: whoever is between here and Vault can read the token and every secret")
 	}
 	return err

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/check/ttl"
+	"github.com/vwrap/vwrap/internal/control"
+)
+
+// Exit statuses of the checks.
+const (
+	checkClean   = 0
+	checkDrift   = 1
+	checkUnknown = 2 // it could not be checked
+)
+
+// checker is a check of the command line.
+type checker struct {
+	name, usage, text, about string
+	flags                    []cli.Flag
+	do                       func(*invocation, *cli.Context) (check.Report, error)
+}
+
+func checkers() []checker {
+	return []checker{
+		{
+			name: "ttl", usage: "hold what is left of leases and the token against a minimum",
+			text:  "vwrap check ttl [--min DURATION] [--lease ID... | --prefix PREFIX]",
+			about: "Hold what is left of the leases of the vwrap that runs here, and of its token,\nagainst a minimum; or of those that --lease or --prefix name, and of your token.",
+			flags: slices.Concat([]cli.Flag{
+				&cli.DurationFlag{Name: "min", EnvVars: []string{"VWRAP_MIN"}, Usage: "they have to have `DURATION` left", DefaultText: "check.min_ttl of vwrap.yaml, else 300s"},
+				&cli.StringSliceFlag{Name: "lease", EnvVars: []string{"VWRAP_LEASE"}, Usage: "look at the lease `ID` (repeatable)"},
+				&cli.StringFlag{Name: "prefix", EnvVars: []string{"VWRAP_PREFIX"}, Usage: "look at the leases below `PREFIX`, such as database/creds/app"},
+				pidFlag(),
+			}, askFlags()),
+			do: (*invocation).checkTTL,
+		},
+	}
+}
+
+// askFlags are those of a check that asks Vault.
+func askFlags() []cli.Flag {
+	keep := []string{"config", "profile", "address", "start-timeout"}
+	return slices.DeleteFunc(fetchFlags(), func(f cli.Flag) bool { return !slices.Contains(keep, f.Names()[0]) })
+}
+
+func checkCommand(i *invocation) *cli.Command {
+	command := &cli.Command{
+		Name: "check", Usage: "find drift, for a terminal and for CI", UsageText: "vwrap check NAME [flags]",
+		Description: "Find drift. The exit status is 0 where there is none, 1 where there is, and 2\nwhere it could not be checked.",
+		Action:      func(c *cli.Context) error { return i.noCheck(c) },
+	}
+	for _, k := range checkers() {
+		command.Subcommands = append(command.Subcommands, &cli.Command{
+			Name: k.name, Usage: k.usage, UsageText: k.text, Description: k.about,
+			Flags: slices.Concat([]cli.Flag{
+				&cli.StringFlag{Name: "format", EnvVars: []string{"VWRAP_CHECK_FORMAT"}, Usage: "print `FORMAT`: " + strings.Join(check.Formats, ", "), DefaultText: "text"},
+			}, k.flags, logFlags()),
+			Action: func(c *cli.Context) error { return i.runCheck(c, k) },
+		})
+	}
+	return command
+}
+
+// noCheck says which checks there are.
+func (i *invocation) noCheck(c *cli.Context) error {
+	i.status = checkUnknown
+	var names []string
+	for _, k := range checkers() {
+		names = append(names, k.name)
+	}
+	if c.Args().Present() {
+		return fmt.Errorf("there is no check %q (there is: %s)", c.Args().First(), strings.Join(names, ", "))
+	}
+	return fmt.Errorf("say what to check: vwrap check %s", strings.Join(names, "|"))
+}
+
+// runCheck does one check, and prints what it found.
+func (i *invocation) runCheck(c *cli.Context, k checker) error {
+	i.status = checkUnknown
+	if i.dashes {
+		return fmt.Errorf("vwrap check %s runs no command", k.name)
+	}
+	format := cmp.Or(c.String("format"), "text")
+	if !slices.Contains(check.Formats, format) {
+		return fmt.Errorf("--format %s: want %s", format, strings.Join(check.Formats, ", "))
+	}
+	report, err := k.do(i, c)
+	if err != nil {
+		return err
+	}
+	if err := check.Write(c.App.Writer, format, styleOf(os.Getenv).Color, report); err != nil {
+		return err
+	}
+	i.status = checkClean
+	if !report.Clean() {
+		i.status = checkDrift
+	}
+	return nil
+}
+
+// vaultSession is a session for a check that asks Vault.
+func (i *invocation) vaultSession(c *cli.Context) (*session, error) {
+	i.command = []string{"true"} // a session is of some command; none is run
+	s, err := i.session(c)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.find(c)
+}
+
+// checkTTL is vwrap check ttl.
+func (i *invocation) checkTTL(c *cli.Context) (check.Report, error) {
+	if c.Args().Present() {
+		return check.Report{}, fmt.Errorf("vwrap check ttl takes no arguments, and was given %q", c.Args().First())
+	}
+	conf, err := load(c)
+	if err != nil {
+		return check.Report{}, err
+	}
+	least := conf.Check.MinTTL
+	if c.IsSet("min") {
+		least = c.Duration("min")
+	}
+	if least < 0 {
+		return check.Report{}, fmt.Errorf("--min %s: want a time that is not negative", least)
+	}
+	lives, err := i.lives(c)
+	if err != nil {
+		return check.Report{}, err
+	}
+	return ttl.Check(lives, least), nil
+}
+
+// lives are those that c means.
+func (i *invocation) lives(c *cli.Context) ([]ttl.Life, error) {
+	ids := given(c, "lease")
+	prefix := c.String("prefix")
+	if len(ids) == 0 && prefix == "" {
+		return runningLives(c)
+	}
+	s, err := i.vaultSession(c)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
+	defer cancel()
+	client, token, leave, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if prefix != "" {
+		below, err := client.Leases(ctx, prefix)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, below...)
+	}
+	var lives []ttl.Life
+	for _, id := range ids {
+		left, never, err := client.LeaseTTL(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		lives = append(lives, ttl.Life{What: "lease", Name: id, Left: left, Never: never})
+	}
+	grant, err := client.LookupToken(ctx, token.ID)
+	if err != nil {
+		return nil, err
+	}
+	if token.Own { // it is let go in a moment: who has it is who logs in
+		return lives, nil
+	}
+	return append(lives, ttl.Life{What: "token", Name: "that vwrap would use", Left: grant.TTL, Never: grant.TTL == 0}), nil
+}
+
+// runningLives are those of the vwrap that runs here.
+func runningLives(c *cli.Context) (lives []ttl.Life, err error) {
+	socket, err := control.Choose(os.Getenv, false, c.Int("pid"))
+	if errors.Is(err, control.ErrNone) {
+		return nil, fmt.Errorf("%w: say which lease, with --lease ID or --prefix PREFIX", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, asking)
+	defer cancel()
+	s, err := socket.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, secret := range s.Secrets {
+		if secret.Left != nil {
+			lives = append(lives, ttl.Life{
+				What: "lease", Name: strings.Join(secret.Variables, ", ") + ", " + secret.Path,
+				Left: time.Duration(*secret.Left * float64(time.Second)), Next: next(secret.Next, secret.At, s.Now),
+			})
+		}
+	}
+	if t := s.Token; t != nil {
+		life := ttl.Life{What: "token", Name: "of vwrap", Never: t.Expires == nil, Next: next(t.Next, t.At, s.Now)}
+		if t.Expires != nil {
+			life.Left = t.Expires.Sub(s.Now)
+		}
+		lives = append(lives, life)
+	}
+	return lives, nil
+}
+
+// next says what the running vwrap will do about something, and when.
+func next(what string, at *time.Time, now time.Time) string {
+	deeds := map[string]string{"renew": "renews it", "replace": "replaces it", "look": "looks at it"}
+	if deeds[what] == "" || at == nil {
+		return ""
+	}
+	return fmt.Sprintf("vwrap %s in %s", deeds[what], max(at.Sub(now), 0).Round(time.Second))
+}
