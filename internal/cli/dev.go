@@ -118,8 +118,14 @@ func (i *invocation) checkDev(c *cli.Context) error {
 	drilled := c.Duration("drill") != 0
 	needs := map[string]bool{"drill": drilled, "from-env": c.String("from-env") != "", "rewrite": c.Bool("rewrite")}
 	for _, pair := range [][2]string{
-		{"for", "drill"}, {"faults", "drill"}, {"probe", "drill"}, {"junit", "drill"}, {"max-gap", "drill"},
-		{"rewrite", "from-env"}, {"path", "from-env"}, {"yes", "rewrite"},
+		{"for", "drill"},
+		{"faults", "drill"},
+		{"probe", "drill"},
+		{"junit", "drill"},
+		{"max-gap", "drill"},
+		{"rewrite", "from-env"},
+		{"path", "from-env"},
+		{"yes", "rewrite"},
 	} {
 		if onLine(c, pair[0]) && !needs[pair[1]] {
 			return fmt.Errorf("--%s goes with --%s", pair[0], pair[1])
