@@ -14,6 +14,7 @@ import (
 
 	"github.com/vwrap/vwrap/internal/check"
 	"github.com/vwrap/vwrap/internal/check/ttl"
+	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/control"
 )
 
@@ -29,6 +30,7 @@ type checker struct {
 	name, usage, text, about string
 	flags                    []cli.Flag
 	do                       func(*invocation, *cli.Context) (check.Report, error)
+	applies                  func(config.Config) bool // whether "vwrap check all" does it
 }
 
 func checkers() []checker {
@@ -43,7 +45,8 @@ func checkers() []checker {
 				&cli.StringFlag{Name: "prefix", EnvVars: []string{"VWRAP_PREFIX"}, Usage: "look at the leases below `PREFIX`, such as database/creds/app"},
 				pidFlag(),
 			}, askFlags()),
-			do: (*invocation).checkTTL,
+			do:      (*invocation).checkTTL,
+			applies: func(config.Config) bool { return len(control.Find(os.Getenv, false)) > 0 },
 		},
 	}
 }
@@ -60,16 +63,33 @@ func checkCommand(i *invocation) *cli.Command {
 		Description: "Find drift. The exit status is 0 where there is none, 1 where there is, and 2\nwhere it could not be checked.",
 		Action:      func(c *cli.Context) error { return i.noCheck(c) },
 	}
+	format := []cli.Flag{
+		&cli.StringFlag{Name: "format", EnvVars: []string{"VWRAP_CHECK_FORMAT"}, Usage: "print `FORMAT`: " + strings.Join(check.Formats, ", "), DefaultText: "text"},
+	}
 	for _, k := range checkers() {
 		command.Subcommands = append(command.Subcommands, &cli.Command{
 			Name: k.name, Usage: k.usage, UsageText: k.text, Description: k.about,
-			Flags: slices.Concat([]cli.Flag{
-				&cli.StringFlag{Name: "format", EnvVars: []string{"VWRAP_CHECK_FORMAT"}, Usage: "print `FORMAT`: " + strings.Join(check.Formats, ", "), DefaultText: "text"},
-			}, k.flags, logFlags()),
-			Action: func(c *cli.Context) error { return i.runCheck(c, k) },
+			Flags:  slices.Concat(format, k.flags, logFlags()),
+			Action: func(c *cli.Context) error { return i.runChecks(c, k) },
 		})
 	}
+	command.Subcommands = append(command.Subcommands, &cli.Command{
+		Name: "all", Usage: "do all that apply here", UsageText: "vwrap check all [flags]",
+		Description: "Do every check that applies here, as vwrap.yaml configures it.",
+		Flags:       slices.Concat(format, askFlags(), logFlags()),
+		Action:      func(c *cli.Context) error { return i.checkAll(c) },
+	})
 	return command
+}
+
+// checkAll does every check that applies.
+func (i *invocation) checkAll(c *cli.Context) error {
+	i.status = checkUnknown
+	conf, err := load(c)
+	if err != nil {
+		return err
+	}
+	return i.runChecks(c, slices.DeleteFunc(checkers(), func(k checker) bool { return !k.applies(conf) })...)
 }
 
 // noCheck says which checks there are.
@@ -79,35 +99,53 @@ func (i *invocation) noCheck(c *cli.Context) error {
 	for _, k := range checkers() {
 		names = append(names, k.name)
 	}
+	names = append(names, "all")
 	if c.Args().Present() {
 		return fmt.Errorf("there is no check %q (there is: %s)", c.Args().First(), strings.Join(names, ", "))
 	}
 	return fmt.Errorf("say what to check: vwrap check %s", strings.Join(names, "|"))
 }
 
-// runCheck does one check, and prints what it found.
-func (i *invocation) runCheck(c *cli.Context, k checker) error {
+// runChecks does checks, and prints what they found. What cannot be checked does not keep the others from being.
+func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 	i.status = checkUnknown
 	if i.dashes {
-		return fmt.Errorf("vwrap check %s runs no command", k.name)
+		return fmt.Errorf("vwrap check %s runs no command", c.Command.Name)
+	}
+	if c.Args().Present() && !takesPaths(c.Command.Name) {
+		return fmt.Errorf("vwrap check %s takes no arguments, and was given %q", c.Command.Name, c.Args().First())
 	}
 	format := cmp.Or(c.String("format"), "text")
 	if !slices.Contains(check.Formats, format) {
 		return fmt.Errorf("--format %s: want %s", format, strings.Join(check.Formats, ", "))
 	}
-	report, err := k.do(i, c)
-	if err != nil {
-		return err
+	var errs []error
+	var reports []check.Report
+	clean := true
+	for _, k := range all {
+		report, err := k.do(i, c)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		reports = append(reports, report)
+		clean = clean && report.Clean()
 	}
-	if err := check.Write(c.App.Writer, format, styleOf(os.Getenv).Color, report); err != nil {
+	if len(reports) > 0 || len(errs) == 0 {
+		errs = append(errs, check.Write(c.App.Writer, format, styleOf(os.Getenv).Color, reports...))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	i.status = checkClean
-	if !report.Clean() {
+	if !clean {
 		i.status = checkDrift
 	}
 	return nil
 }
+
+// takesPaths reports whether a check looks at files that are named.
+func takesPaths(name string) bool { return name == "address" || name == "leaks" }
 
 // vaultSession is a session for a check that asks Vault.
 func (i *invocation) vaultSession(c *cli.Context) (*session, error) {
@@ -121,9 +159,6 @@ func (i *invocation) vaultSession(c *cli.Context) (*session, error) {
 
 // checkTTL is vwrap check ttl.
 func (i *invocation) checkTTL(c *cli.Context) (check.Report, error) {
-	if c.Args().Present() {
-		return check.Report{}, fmt.Errorf("vwrap check ttl takes no arguments, and was given %q", c.Args().First())
-	}
 	conf, err := load(c)
 	if err != nil {
 		return check.Report{}, err

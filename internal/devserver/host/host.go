@@ -57,6 +57,8 @@ func NewToken() string {
 	return "dev-" + hex.EncodeToString(random)
 }
 
+var errNothing = errors.New("there is nothing to drill: vwrap.yaml refers to no secret that was made up here and can be rotated")
+
 // ErrGone is returned where the server has ended by itself.
 var ErrGone = errors.New("the development Vault has ended by itself")
 
@@ -114,6 +116,9 @@ func Run(ctx context.Context, o Orders, h Hooks) (Outcome, error) {
 	result, err := plan.Apply(ctx, root, o.seeding(server.Kind))
 	if err != nil {
 		return Outcome{}, err
+	}
+	if o.Drill != nil && len(result.Rotations) == 0 {
+		return Outcome{}, errNothing
 	}
 	ready := Ready{Kind: server.Kind, Address: server.Address, Token: o.Server.Token}
 	if front != nil {
