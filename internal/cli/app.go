@@ -188,6 +188,11 @@ func newApp(i *invocation) *cli.App {
 				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
 			},
 			{
+				Name: "hook", Usage: "print the use_vwrap function for direnv", UsageText: "vwrap hook direnv",
+				Description: "Print the function use_vwrap for direnv: eval \"$(vwrap hook direnv)\" in\n~/.config/direnv/direnvrc, and \"use vwrap\" in a project's .envrc.",
+				Action:      func(c *cli.Context) error { return i.hook(c) },
+			},
+			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
 				Description: "Print the version, and what it was built with.",
 				Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
