@@ -62,3 +62,33 @@ func TestLevels(t *testing.T) {
 		t.Error("quiet is not quiet")
 	}
 }
+
+func TestPlanFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	all := []planned{
+		{Name: "DATABASE_URL", SetBy: "vwrap.yaml:3", Sources: []string{"vault:database/creds/app#username", "vault:database/creds/app#password"}, Hides: []string{"the inherited environment"}},
+		{Name: "A", SetBy: "-e"},
+		{Name: "SOMETHING_WITH_A_VERY_LONG_NAME", SetBy: "-e", Sources: []string{"vault:secret/x#y"}},
+	}
+	const wide = `DATABASE_URL                     vault:database/creds/app#username and vault:database/creds/app#password  (vwrap.yaml:3)
+                                 hides that of the inherited environment
+A                                a text of its own  (-e)
+SOMETHING_WITH_A_VERY_LONG_NAME  vault:secret/x#y  (-e)
+`
+	const narrow = `DATABASE_URL    vault:database/creds/app#username
+                and
+                vault:database/creds/app#password
+                (vwrap.yaml:3)
+                hides that of the inherited
+                environment
+A               a text of its own (-e)
+SOMETHING_WITH_A_VERY_LONG_NAME
+                vault:secret/x#y (-e)
+`
+	if got := planText(all, nil, 0); got != wide {
+		t.Errorf("in a pipe:\n%s", got)
+	}
+	if got := planText(all, nil, 44); got != narrow {
+		t.Errorf("in a narrow terminal:\n%s", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -71,28 +72,33 @@ func unquote(usage string) (placeholder, text string) {
 
 // beside puts text beside left, in lines that are not too long; below it, where left is too long itself.
 func beside(left, text string) string {
-	indent := "\n" + strings.Repeat(" ", helpColumn)
-	var b strings.Builder
-	b.WriteString(left)
-	column := len(left)
-	if column+2 <= helpColumn {
-		b.WriteString(indent[1+column:])
-	} else {
-		b.WriteString(indent)
+	if len(left)+2 > helpColumn {
+		return left + "\n" + strings.Repeat(" ", helpColumn) + fold(text, helpColumn, helpWidth)
 	}
-	column = helpColumn
+	return left + strings.Repeat(" ", helpColumn-len(left)) + fold(text, helpColumn, helpWidth)
+}
+
+// fold breaks text between words, so that lines that begin at column end before width; a word that is too long stays whole.
+// A width of 0 is any.
+func fold(text string, column, width int) string {
+	if width == 0 {
+		return text
+	}
+	var b strings.Builder
+	at := column
 	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
-		case column+1+len(word) > helpWidth:
-			b.WriteString(indent)
-			column = helpColumn
+		case at+1+n > width:
+			b.WriteString("\n" + strings.Repeat(" ", column))
+			at = column
 		default:
 			b.WriteByte(' ')
-			column++
+			at++
 		}
 		b.WriteString(word)
-		column += len(word)
+		at += n
 	}
 	return b.String()
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,7 +64,7 @@ func (i *invocation) plan(c *cli.Context) error {
 		err = e.Encode(map[string]any{"variables": s.planned(), "kept": s.plan.Kept()})
 		text = b.String()
 	default:
-		text = planText(s.planned(), s.plan.Kept())
+		text = planText(s.planned(), s.plan.Kept(), styleOf(os.Getenv).Width)
 	}
 	if err != nil {
 		return err
@@ -87,23 +89,25 @@ func (s *session) planned() []planned {
 	return all
 }
 
-// planText shows it to a person.
-func planText(all []planned, kept []string) string {
+// planText shows it to a person, in lines of width at most; 0 is any.
+func planText(all []planned, kept []string, width int) string {
 	var b strings.Builder
 	names := 0
 	for _, p := range all {
-		names = max(names, len(p.label()))
+		names = max(names, utf8.RuneCountInString(p.label()))
+	}
+	if width > 0 {
+		names = min(names, width/3)
 	}
 	for _, p := range all {
-		fmt.Fprintf(&b, "%-*s  %s  (%s)\n", names, p.label(), p.from(), p.SetBy)
-		note := func(format string, args ...any) {
-			fmt.Fprintf(&b, "%*s  "+format+"\n", append([]any{names, ""}, args...)...)
-		}
-		if len(p.Else) > 0 {
-			note("else that of %s", strings.Join(p.Else, ", then "))
-		}
-		if len(p.Hides) > 0 {
-			note("hides that of %s", strings.Join(p.Hides, ", "))
+		label := p.label()
+		for _, text := range p.lines() {
+			if utf8.RuneCountInString(label) > names {
+				fmt.Fprintf(&b, "%s\n", label)
+				label = ""
+			}
+			fmt.Fprintf(&b, "%-*s  %s\n", names, label, fold(text, names+2, width))
+			label = ""
 		}
 	}
 	if len(all) == 0 {
@@ -113,6 +117,18 @@ func planText(all []planned, kept []string) string {
 		fmt.Fprintf(&b, "kept as inherited: %s\n", strings.Join(kept, ", "))
 	}
 	return b.String()
+}
+
+// lines are what is told of p, beside its label.
+func (p planned) lines() []string {
+	lines := []string{fmt.Sprintf("%s  (%s)", p.from(), p.SetBy)}
+	if len(p.Else) > 0 {
+		lines = append(lines, "else that of "+strings.Join(p.Else, ", then "))
+	}
+	if len(p.Hides) > 0 {
+		lines = append(lines, "hides that of "+strings.Join(p.Hides, ", "))
+	}
+	return lines
 }
 
 func (p planned) label() string {
