@@ -158,6 +158,35 @@ func (r Result) Secrets() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// Lasting are the secrets that are the same when they are fetched again, so that they may lie somewhere: variables, and
+// fields of which only a part of a variable is made, by path#field. What has a lease is new each time.
+func (r Result) Lasting() map[string]string {
+	found, named := map[string]string{}, map[string]bool{}
+	leased := map[string]bool{}
+	for _, h := range r.Holdings {
+		for _, name := range h.Variables {
+			leased[name] = leased[name] || h.LeaseID != ""
+		}
+	}
+	for name, value := range r.Injected {
+		if !r.Literal[name] && !leased[name] {
+			found[name], named[value] = value, true
+		}
+	}
+	for _, h := range r.Holdings {
+		kept := r.Carry.Answers[h.Key]
+		if h.LeaseID != "" || h.Read.Source == SourceDotenv {
+			continue
+		}
+		for field, raw := range kept.Fields {
+			if value := text(raw); !named[value] {
+				found[h.Read.String()+"#"+field] = value
+			}
+		}
+	}
+	return found
+}
+
 // render fills the references of t from the answers in c.
 func (t Template) render(c Carry) (string, error) {
 	var b strings.Builder

@@ -151,6 +151,12 @@ func TestSecrets(t *testing.T) {
 	if got := r.Secrets(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	lasting := map[string]string{
+		"D": "of a file", "PORT": "5432", "URL": "http://p%3C%26%3E%C3%A4@host", "USER_NAME": "u", "kv/data/app#password": "p<&>ä",
+	}
+	if got := r.Lasting(); !maps.Equal(got, lasting) {
+		t.Errorf("lasting are %q", got)
+	}
 	if names := slices.Sorted(maps.Keys(r.Injected)); !slices.Equal(names, []string{"D", "LOG", "PLAIN", "PORT", "UNUSED", "URL", "USER_NAME"}) {
 		t.Errorf("injected are %q", names)
 	}
