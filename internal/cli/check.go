@@ -48,6 +48,7 @@ func checkers() []checker {
 			do:      (*invocation).checkTTL,
 			applies: func(config.Config) bool { return len(control.Find(os.Getenv, false)) > 0 },
 		},
+		leaksChecker(),
 	}
 }
 
