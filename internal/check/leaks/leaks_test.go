@@ -265,8 +265,16 @@ func TestSkipped(t *testing.T) {
 	env, tree := machine(t)
 	write(t, tree+"/a", "password localhost 5432 12345678901 short zzzzzzzz "+apiKey)
 	r := expect(t, Options{Env: env, Roots: []string{tree}, Secrets: []Secret{
-		{"PORT", "5432"}, {"WORD", "Password"}, {"NUMBER", "12345678901"}, {"SHORT", "short\n"}, {"SAME", "zzzzzzzz"}, {"EMPTY", ""},
-		{"KEY", apiKey}, {"KEY_AGAIN", apiKey + "\n"}, {"KEY", apiKey}, {"FINE", "never-seen-value"},
+		{"PORT", "5432"},
+		{"WORD", "Password"},
+		{"NUMBER", "12345678901"},
+		{"SHORT", "short\n"},
+		{"SAME", "zzzzzzzz"},
+		{"EMPTY", ""},
+		{"KEY", apiKey},
+		{"KEY_AGAIN", apiKey + "\n"},
+		{"KEY", apiKey},
+		{"FINE", "never-seen-value"},
 	}}, tree,
 		"warning skipped :0:0 EMPTY is not looked for: its value is shorter than 8 bytes",
 		"warning skipped :0:0 NUMBER is not looked for: its value is a number",
