@@ -27,6 +27,7 @@ type Progress struct {
 	Generation uint64
 	Restarts   int
 	Running    bool
+	Versions   map[string]int // of secrets that have one, by the name that their Rotation has
 }
 
 // Options say what a drill does.
@@ -85,9 +86,20 @@ type drill struct {
 
 // round is one in which everything was rotated.
 type round struct {
-	number int
-	before uint64 // the generation
-	until  time.Time
+	number   int
+	before   uint64         // the generation
+	versions map[string]int // before, of what has some: a generation alone may be for another secret's sake
+	until    time.Time
+}
+
+// reached reports whether the command has what was new in the round.
+func (r round) reached(p Progress) bool {
+	for name, version := range r.versions {
+		if p.Versions[name] <= version {
+			return false
+		}
+	}
+	return p.Generation > r.before
 }
 
 // look is how often the command is looked at.
@@ -161,7 +173,11 @@ func (d *drill) rotate(ctx context.Context) {
 	d.see(ctx) // what was under way is not of this round
 	d.report.Rounds++
 	slow := true // nothing of it is noticed but at a renewal
+	versions := map[string]int{}
 	for _, r := range d.Rotations {
+		if version := d.now.Versions[r.Name]; version > 0 {
+			versions[r.Name] = version
+		}
 		if err := r.Rotate(ctx); err != nil && ctx.Err() == nil {
 			d.report.fail(reaches, fmt.Sprintf("%s could not be rotated: %v", r.Name, err))
 		}
@@ -171,7 +187,7 @@ func (d *drill) rotate(ctx context.Context) {
 	if slow {
 		patience = 2 * d.Every
 	}
-	d.pending = append(d.pending, round{d.report.Rounds, d.now.Generation, time.Now().Add(patience)})
+	d.pending = append(d.pending, round{d.report.Rounds, d.now.Generation, versions, time.Now().Add(patience)})
 	d.Tell(fmt.Sprintf("drill: round %d: rotated", d.report.Rounds))
 }
 
@@ -185,7 +201,7 @@ func (d *drill) see(ctx context.Context) {
 	left := d.pending[:0]
 	for _, r := range d.pending {
 		switch {
-		case p.Generation > r.before:
+		case r.reached(p):
 			d.report.Reached++
 			d.Tell(fmt.Sprintf("drill: round %d: the command has generation %d", r.number, p.Generation))
 		case time.Now().After(r.until):

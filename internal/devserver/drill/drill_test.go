@@ -112,6 +112,29 @@ func TestLeasesHaveTwoRounds(t *testing.T) {
 	}
 }
 
+// A generation that is for another secret's sake does not make up for a version that did not come.
+func TestAVersionHasToCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &command{takes: time.Second}
+		o := c.options()
+		o.For = 30 * time.Second
+		var version atomic.Int64
+		version.Store(3)
+		o.Progress = func(ctx context.Context) (drill.Progress, error) {
+			p, err := c.progress(ctx)
+			p.Versions = map[string]int{"secret/dev/api": int(version.Load()), "other": 1}
+			return p, err
+		}
+		problems(t, drill.Run(t.Context(), o), "round 1 did not reach the command in time")
+		go func() {
+			time.Sleep(10 * time.Second)
+			version.Add(1)
+		}()
+		problems(t, drill.Run(t.Context(), o))
+	})
+}
+
 func TestARotationThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -104,7 +104,13 @@ func (d Drill) progress(ctx context.Context) (drill.Progress, error) {
 		return drill.Progress{}, err
 	}
 	s, err := socket.Status(ctx)
-	return drill.Progress{Generation: s.Generation, Restarts: s.Restarts, Running: s.Running}, err
+	p := drill.Progress{Generation: s.Generation, Restarts: s.Restarts, Running: s.Running, Versions: map[string]int{}}
+	for _, secret := range s.Secrets {
+		if secret.Version > 0 {
+			p.Versions[secret.Path] = secret.Version
+		}
+	}
+	return p, err
 }
 
 // makeFaults are the faults that d names.

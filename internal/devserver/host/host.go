@@ -144,12 +144,12 @@ func Run(ctx context.Context, o Orders, h Hooks) (Outcome, error) {
 	}
 }
 
-// seeding says how the plan is carried out. In a drill credentials live no longer than the time between rotations:
-// one that was revoked is not noticed before it is to be renewed.
+// seeding says how the plan is carried out. In a drill credentials live not much longer than the time between rotations,
+// since one that was revoked is not noticed before it is to be renewed; and long enough to outlive a fault.
 func (o Orders) seeding(kind string) seed.Options {
 	options := seed.Options{Server: kind, Stderr: proc.Stderr{}}
 	if o.Drill != nil {
-		options.TTL, options.MaxTTL = o.Drill.Every, o.Drill.Every
+		options.TTL, options.MaxTTL = o.Drill.Every*3/2, o.Drill.Every*3/2
 	}
 	return options
 }
