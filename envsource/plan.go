@@ -302,16 +302,18 @@ func (p Plan) Reads() []Read {
 
 // Need is what a plan wants of one read, by names alone.
 type Need struct {
-	Read  Read       // as written
-	Parts [][]string // what is used of it: each a field, or the tokens of a JSON pointer
-	Whole bool       // every field
+	Read      Read       // as written
+	Parts     [][]string // what is used of it: each a field, or the tokens of a JSON pointer
+	Whole     bool       // every field
+	Variables []string   // that are made of it; none for a whole-path secret
+	Optional  bool       // every use of it is
 }
 
 // VaultNeeds returns what the plan wants of Vault, a Need for each distinct read.
 func (p Plan) VaultNeeds() (needs []Need) {
 	for _, w := range p.wants() {
 		if w.read.Source == SourceVault {
-			needs = append(needs, Need{w.read, w.parts, w.whole})
+			needs = append(needs, Need{w.read, w.parts, w.whole, w.variables, !w.required})
 		}
 	}
 	return needs

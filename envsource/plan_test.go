@@ -13,6 +13,7 @@ func TestVaultNeeds(t *testing.T) {
 			{Name: "B", Text: "${vault:kv/app#user}:${vault:kv/app#key}", Level: LevelConfig},
 			{Name: "C", Text: "vault:kv/app#/tree/leaf?optional", Level: LevelConfig},
 			{Name: "D", Text: "vault:kv/app#key?version=2", Level: LevelConfig},
+			{Name: "F", Text: "vault:kv/spare#x?optional", Level: LevelConfig},
 			{Name: "E", Text: "file:/run/e", Level: LevelConfig},
 		},
 		Secrets: []Secret{
@@ -27,10 +28,11 @@ func TestVaultNeeds(t *testing.T) {
 		return Read{Source: SourceVault, Path: path, Method: method, Version: version}
 	}
 	want := []Need{
-		{read("kv/all", MethodRead, 0), nil, true},
-		{read("kv/app", MethodRead, 2), [][]string{{"key"}}, false},
-		{read("kv/app", MethodRead, 0), [][]string{{"key"}, {"user"}, {"tree", "leaf"}}, false},
-		{read("pki/issue/web", MethodWrite, 0), [][]string{{"certificate"}}, false},
+		{read("kv/all", MethodRead, 0), nil, true, nil, false},
+		{read("kv/app", MethodRead, 2), [][]string{{"key"}}, false, []string{"D"}, false},
+		{read("kv/app", MethodRead, 0), [][]string{{"key"}, {"user"}, {"tree", "leaf"}}, false, []string{"A", "B", "C"}, false},
+		{read("kv/spare", MethodRead, 0), [][]string{{"x"}}, false, []string{"F"}, true},
+		{read("pki/issue/web", MethodWrite, 0), [][]string{{"certificate"}}, false, []string{"CERT"}, false},
 	}
 	if got := p.VaultNeeds(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got:\n%+v\nwant:\n%+v", got, want)

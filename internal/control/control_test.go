@@ -210,6 +210,39 @@ func TestPlaces(t *testing.T) {
 }
 
 // Only those whom the kernel names may come, whatever the folder allows.
+// Place finds what Folder makes, and makes nothing.
+func TestPlaceMakesNothing(t *testing.T) {
+	t.Parallel()
+	root, err := os.MkdirTemp("", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	dir := filepath.Join(root, "run")
+	getenv := func(name string) string { return map[string]string{"VWRAP_RUNTIME_DIR": dir}[name] }
+	if got, err := Place(getenv); got != dir || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		t.Error("it has made the folder")
+	}
+	if _, err := Folder(getenv); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Place(getenv); got != dir || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	file := filepath.Join(root, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{file, filepath.Join(root, "no", "such")} {
+		if got, err := Place(func(string) string { return bad }); !errors.Is(err, ErrNoPlace) {
+			t.Errorf("%s: %q, %v", bad, got, err)
+		}
+	}
+}
+
 func TestOthersAreTurnedAway(t *testing.T) {
 	_, getenv := folder(t)
 	l, err := listen(places(getenv, false), controlSuffix, []int{os.Geteuid() + 1})

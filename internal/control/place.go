@@ -169,3 +169,39 @@ func Folder(getenv func(string) string) (dir string, err error) {
 	}
 	return "", fmt.Errorf("%w: %w", ErrNoPlace, errors.Join(errs...))
 }
+
+// Place returns the folder that Folder would, and makes nothing.
+func Place(getenv func(string) string) (dir string, err error) {
+	var errs []error
+	for _, p := range places(getenv, false) {
+		if err := p.look(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		return p.dir, nil
+	}
+	return "", fmt.Errorf("%w: %w", ErrNoPlace, errors.Join(errs...))
+}
+
+// look reports whether prepare would succeed, as far as can be seen.
+func (p place) look() error {
+	const use = unix.W_OK | unix.X_OK
+	info, err := os.Lstat(p.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := unix.Access(filepath.Dir(p.dir), use); err != nil {
+			return fmt.Errorf("make %s: %w", p.dir, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := ownerOf(info)
+	if !info.IsDir() || !ok || owner != os.Geteuid() {
+		return fmt.Errorf("%s is not a folder of this user's own", p.dir)
+	}
+	if err := unix.Access(p.dir, use); err != nil {
+		return fmt.Errorf("write into %s: %w", p.dir, err)
+	}
+	return nil
+}
