@@ -183,6 +183,11 @@ func newApp(i *invocation) *cli.App {
 				Flags:       planFlags(), Action: func(c *cli.Context) error { return i.plan(c) },
 			},
 			{
+				Name: "doctor", Usage: "say what is to be mended before vwrap can run here", UsageText: "vwrap doctor [--json] [flags]",
+				Description: "Look at this machine, the work tree, Vault, the token and each reference, and say\nwhat is to be mended, and how. Nothing is changed, and no value is read. The exit\nstatus is 1 where something keeps vwrap from running, else 0.",
+				Flags:       doctorFlags(), Action: func(c *cli.Context) error { return i.doctor(c) },
+			},
+			{
 				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
 				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
 				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },

@@ -67,6 +67,7 @@ type session struct {
 	input   envsource.Input
 	plan    envsource.Plan
 	orders  courier.Orders
+	named   string // who names the server; "" is nobody
 	auth    vault.Auth
 	getenv  func(string) string // where auth looks for credentials
 	policy  wrap.Policy
@@ -136,6 +137,7 @@ func (s *session) find(c *cli.Context) error {
 	if err := config.Trusted(s.conf, address, from, dir); err != nil {
 		return err
 	}
+	s.named = named
 	a := s.conf.Vault.Auth
 	s.auth = vault.Auth{
 		Method: a.Method, Mount: a.Mount, TokenFile: a.TokenFile,

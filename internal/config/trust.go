@@ -34,11 +34,11 @@ type UntrustedError struct{ Address, File, Profile string }
 // Error implements error.
 func (e *UntrustedError) Error() string {
 	return fmt.Sprintf("vault.address %s of %s is %v: credentials go to VAULT_ADDR, --address, a loopback address or one that you approve: %s",
-		e.Address, e.File, ErrUntrusted, e.line())
+		e.Address, e.File, ErrUntrusted, e.Line())
 }
 
-// line is the command that approves, for a shell: a normal address needs no quotes.
-func (e *UntrustedError) line() string {
+// Line is the command that approves, for a shell: a normal address needs no quotes.
+func (e *UntrustedError) Line() string {
 	line := "vwrap trust"
 	if here, err := Here(); err != nil || here != e.File {
 		line += " --config '" + strings.ReplaceAll(e.File, "'", `'\''`) + "'"

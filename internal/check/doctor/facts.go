@@ -28,7 +28,7 @@ type Facts struct {
 	Home, Dir  string // absolute
 	Sockets    string // the folder that sockets go to
 	SocketsErr error  // why there is none
-	Direnv     bool   // is there
+	Direnv     string // its program; "" is none
 
 	// What who calls knows beside that.
 	StopGrace    time.Duration // rotation.stop_grace
@@ -44,8 +44,7 @@ func Look(getenv func(string) string) Facts {
 	}
 	f.Dir, _ = os.Getwd() // "" is nowhere: nothing is found there
 	f.Sockets, f.SocketsErr = control.Place(getenv)
-	_, err := exec.LookPath("direnv")
-	f.Direnv = err == nil
+	f.Direnv, _ = exec.LookPath("direnv") // nothing where there is none
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		f.Hardware = unix.ByteSliceToString(name.Machine[:])

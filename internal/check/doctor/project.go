@@ -48,7 +48,7 @@ func direnv(f Facts) (lines []Line) {
 	switch {
 	case file == "":
 		return nil
-	case !f.Direnv:
+	case f.Direnv == "":
 		return []Line{{Name: "direnv", State: Warning, Text: f.tilde(file) + " is here, and direnv is not installed: nobody reads it", Mend: "install direnv (direnv.net), or remove the file"}}
 	}
 	lines = append(lines, f.hooked())

@@ -63,7 +63,10 @@ func TestDirenv(t *testing.T) {
 		"known by itself": {map[string]string{envr: "use_vwrap() { :; }\nuse vwrap\n", rc: hook}, "/bin/bash", false, "", nil},
 	} {
 		f := facts(c.files)
-		f.Direnv, f.DirenvStatus = !c.missing, c.status
+		f.DirenvStatus = c.status
+		if !c.missing {
+			f.Direnv = "/usr/bin/direnv"
+		}
 		f.Getenv = func(name string) string { return map[string]string{"SHELL": c.shell}[name] }
 		lines := Project(f, Settings{File: "x"})
 		mended(t, lines)
@@ -73,7 +76,7 @@ func TestDirenv(t *testing.T) {
 		}
 	}
 	f := facts(map[string]string{envr: ""})
-	f.Direnv, f.Getenv = true, func(name string) string { return map[string]string{"DIRENV_DIR": "-/home/u/src"}[name] }
+	f.Direnv, f.Getenv = "/usr/bin/direnv", func(name string) string { return map[string]string{"DIRENV_DIR": "-/home/u/src"}[name] }
 	if got := said(Project(f, Settings{File: "x"})); got != nil {
 		t.Errorf("in a shell that direnv is in: %q", got)
 	}
@@ -83,7 +86,7 @@ func FuzzProject(f *testing.F) {
 	f.Add("eval \"$(direnv hook bash)\"", "use vwrap", "use_vwrap() {", "Found RC allowed 0\n")
 	f.Fuzz(func(t *testing.T, rc, envrc, lib, status string) {
 		machine := facts(map[string]string{"/home/u/.bashrc": rc, "/home/u/src/.envrc": envrc, "/home/u/.config/direnv/direnvrc": lib})
-		machine.Direnv, machine.DirenvStatus = true, status
+		machine.Direnv, machine.DirenvStatus = "/usr/bin/direnv", status
 		machine.Getenv = func(name string) string { return map[string]string{"SHELL": "bash"}[name] }
 		mended(t, Project(machine, Settings{File: "x"}))
 	})

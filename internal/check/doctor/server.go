@@ -48,6 +48,19 @@ func Server(ctx context.Context, v Healthy, p Place) (lines []Line, up bool) {
 	return lines, h.Initialized && !h.Sealed
 }
 
+// Unusable is where there is no way to ask it: a certificate that cannot be read, a flag that is neither true nor false.
+func Unusable(err error) []Line {
+	return []Line{{
+		Area: AreaVault, Name: "settings", State: Fault, Text: err.Error(),
+		Mend: "mind VAULT_CACERT, VAULT_CAPATH, VAULT_CLIENT_CERT, VAULT_CLIENT_KEY, VAULT_SKIP_VERIFY, HTTPS_PROXY",
+	}}
+}
+
+// Unasked is where no server is to be asked.
+func Unasked() []Line {
+	return []Line{{Area: AreaVault, Name: "address", State: Note, Text: "nothing refers to Vault here, and nobody names an address: it is not asked"}}
+}
+
 func (p Place) loopback() bool { return config.Loopback(p.Address) }
 
 func (p Place) address() Line {

@@ -29,11 +29,19 @@ type Holder struct {
 
 // NoToken is where none was to be had.
 func NoToken(err error, needed bool) []Line {
-	l := Line{Area: AreaToken, Name: "token", State: Fault, Text: err.Error(), Mend: "vault login; or VAULT_TOKEN_FILE=FILE; or vault.auth in vwrap.yaml: docs/logins.md"}
+	l := Line{Area: AreaToken, Name: "token", State: Fault, Text: err.Error(), Mend: "vault login; or VAULT_TOKEN_FILE=FILE; or mind vault.auth in vwrap.yaml (docs/logins.md)"}
 	if !needed {
 		l.State = Warning
 	}
 	return []Line{l}
+}
+
+// Unspent is where a login would take what can be used once.
+func Unspent() []Line {
+	return []Line{{
+		Area: AreaToken, Name: "token", State: Note, Text: "not looked at, nor the references: a login would use up the wrapped secret_id",
+		Mend: "to look at them: VAULT_TOKEN with a token of the same policies, and --config FILE without vault.auth",
+	}}
 }
 
 // Token is what is to be known of the token. good is false where Vault does not take it.
