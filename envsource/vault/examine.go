@@ -132,10 +132,15 @@ func (s *Source) Present(ctx context.Context, r envsource.Read) (known bool, err
 	switch {
 	case r.Kind == envsource.KindKV2 && r.Version == 0 && r.Method == envsource.MethodRead:
 		_, err := s.client.Version(ctx, r)
-		if !errors.Is(err, envsource.ErrDenied) {
-			return true, err
+		switch {
+		case errors.Is(err, envsource.ErrDenied):
+			return s.glance(ctx, r)
+		case errors.Is(err, errNothing):
+			err = envsource.Mark(fmt.Errorf("nothing at %s", r), envsource.ErrMissing)
+		case errors.Is(err, envsource.ErrMissing):
+			err = fmt.Errorf("%s: %w", r, err)
 		}
-		return s.glance(ctx, r)
+		return true, err
 	case r.Kind != "" && r.Method == envsource.MethodRead:
 		return s.glance(ctx, r)
 	}

@@ -124,7 +124,7 @@ func (c *Client) Version(ctx context.Context, r envsource.Read) (string, error) 
 		return "", c.classify(path, err)
 	}
 	if answer == nil {
-		return "", envsource.Mark(errors.New("the secret is gone"), envsource.ErrMissing)
+		return "", envsource.Mark(errNothing, envsource.ErrMissing)
 	}
 	current := number(answer.Data["current_version"])
 	versions, _ := answer.Data["versions"].(map[string]any)
@@ -136,6 +136,9 @@ func (c *Client) Version(ctx context.Context, r envsource.Read) (string, error) 
 	}
 	return stamp(current, newest), nil
 }
+
+// errNothing is where a secret has no metadata.
+var errNothing = errors.New("the secret is gone")
 
 // stamp is the identity of a KV v2 version: its number and when it was made. The number alone is not enough: a
 // secret that is removed with its history and written anew begins with 1 again.
