@@ -184,7 +184,7 @@ func newApp(i *invocation) *cli.App {
 			},
 			{
 				Name: "doctor", Usage: "say what is to be mended before vwrap can run here", UsageText: "vwrap doctor [--json] [flags]",
-				Description: "Look at this machine, the work tree, Vault, the token and each reference, and say\nwhat is to be mended, and how. Nothing is changed, and no value is read. The exit\nstatus is 1 where something keeps vwrap from running, else 0.",
+				Description: "Look at this machine, the work tree, Vault, the token and each reference, and\nsay what is to be mended, and how. Nothing is changed, and no value is read. The\nexit status is 1 where something keeps vwrap from running, else 0.",
 				Flags:       doctorFlags(), Action: func(c *cli.Context) error { return i.doctor(c) },
 			},
 			{
