@@ -188,14 +188,15 @@ func (l *look) list(ctx context.Context, top string, ask func(object) error) err
 		return err
 	}
 	commit := ""
-	return each(l.git(ctx, top, "rev-list", "--objects", "--in-commit-order", "--reverse", "--all", "--reflog", "--max-count="+strconv.Itoa(l.History)), '\n',
-		func(line string) error {
-			id, path, inside := strings.Cut(line, " ")
-			if !inside {
-				commit = id
-			}
-			return ask(object{id, commit, path})
-		})
+	// What a partial clone has not got is left out, and not fetched.
+	revisions := l.git(ctx, top, "rev-list", "--objects", "--missing=allow-any", "--in-commit-order", "--reverse", "--all", "--reflog", "--max-count="+strconv.Itoa(l.History))
+	return each(revisions, '\n', func(line string) error {
+		id, path, inside := strings.Cut(line, " ")
+		if !inside {
+			commit = id
+		}
+		return ask(object{id, commit, path})
+	})
 }
 
 // each calls do for each line that a command writes.

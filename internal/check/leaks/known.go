@@ -13,19 +13,33 @@ var knownTemp = map[string]string{
 	"ci_keys.txt":    "delete it, and use vwrap check parity, which keeps its lists in memory",
 }
 
-// known looks at the places that are bad by their names, outside of the work trees: /tmp also where $TMPDIR is another.
+// known looks at the places that are bad by their names, outside of the work trees.
 func (l *look) known() {
-	var dirs []string
+	if l.Temp {
+		l.knownInTemp()
+	}
+	if l.Histories && l.Env.Home != "" {
+		l.knownInHome()
+	}
+}
+
+func (l *look) knownInTemp() {
+	var done []string
 	for _, dir := range l.Env.Temp {
-		if real := resolve(dir); !slices.Contains(dirs, real) {
-			dirs = append(dirs, real)
-			for name, mend := range knownTemp {
-				l.bad(filepath.Join(real, name), filepath.Join(dir, name), "is where scripts leave secrets for all to read", mend)
-			}
+		real := resolve(dir)
+		if slices.Contains(done, real) {
+			continue
+		}
+		done = append(done, real)
+		for name, mend := range knownTemp {
+			l.bad(filepath.Join(real, name), filepath.Join(dir, name), "is where scripts leave secrets for all to read", mend)
 		}
 	}
+}
+
+func (l *look) knownInHome() {
 	token := filepath.Join(l.Env.Home, ".vault-token")
-	if info, err := os.Stat(token); l.Env.Home != "" && err == nil && info.Mode().Perm()&0o004 != 0 {
+	if info, err := os.Stat(token); err == nil && info.Mode().Perm()&0o004 != 0 {
 		l.bad(token, token, "has a token, and all users can read it",
 			"chmod 600 "+token+"; on a mount that keeps no modes (/mnt/c of WSL2), move the home directory off it")
 	}

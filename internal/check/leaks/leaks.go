@@ -26,7 +26,7 @@ type Options struct {
 	Roots      []string // work trees and further paths
 	History    int      // how many commits of each git repository are looked at
 	Temp       bool     // the directories for temporary files
-	Histories  bool     // what shells and clients of databases keep of what was typed
+	Histories  bool     // of the home directory what shells and clients of databases keep of what was typed, and a token that all can read
 	Processes  bool     // the command lines of all processes
 	Containers bool     // what Docker knows of running containers
 	Env        Env

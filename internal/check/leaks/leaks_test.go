@@ -356,3 +356,44 @@ func TestErrors(t *testing.T) {
 		t.Error("it was cancelled, and says nothing")
 	}
 }
+
+// What is not asked for is not looked at.
+func TestPathsAlone(t *testing.T) {
+	t.Parallel()
+	env, tree := machine(t)
+	write(t, env.Temp[0]+"/.db_pass", dbPassword)
+	write(t, env.Home+"/.vault-token", "hvs.x")
+	if err := os.Chmod(env.Home+"/.vault-token", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	write(t, tree+"/a", "nothing")
+	expect(t, Options{Secrets: secrets, Roots: []string{tree}, Env: env}, tree)
+	expect(t, Options{Secrets: secrets, Roots: []string{env.Home}, Env: env}, tree)
+}
+
+// A partial clone is looked at as far as it goes.
+func TestPartialClone(t *testing.T) {
+	t.Parallel()
+	env, tree := machine(t)
+	git(t, tree, "init", "-q")
+	git(t, tree, "config", "uploadpack.allowFilter", "true")
+	write(t, tree+"/a", apiKey)
+	git(t, tree, "add", ".")
+	git(t, tree, "commit", "-qm", "has it #1")
+	write(t, tree+"/a", "x")
+	git(t, tree, "commit", "-qam", "has it no more, but for "+dbPassword+" #2")
+	clone := filepath.Join(filepath.Dir(tree), "clone")
+	git(t, filepath.Dir(tree), "clone", "-q", "--filter=blob:none", "file://"+tree, clone)
+	r, err := Check(t.Context(), Options{Secrets: secrets, Roots: []string{clone}, History: 5, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range told(t, r, clone) {
+		if strings.Contains(line, "API_KEY") {
+			t.Errorf("it was fetched: %s", line)
+		}
+	}
+	if !slices.Equal(r.Passed, []string{"API_KEY"}) {
+		t.Errorf("found %v", r.Findings)
+	}
+}
