@@ -86,7 +86,7 @@ func (s *Source) Token(ctx context.Context) (TokenInfo, error) {
 		return TokenInfo{}, s.client.tokenError(err)
 	}
 	ttl, err := answer.TokenTTL()
-	if err != nil {
+	if err != nil || answer == nil {
 		return TokenInfo{}, errors.New("look up the token: the answer has no TTL")
 	}
 	t := TokenInfo{TTL: ttl, Uses: number(answer.Data["num_uses"]), Batch: answer.Data["type"] == "batch"}

@@ -196,7 +196,7 @@ func TestOrigin(t *testing.T) {
 // Whatever a server answers, it ends in an answer or an error, without the token.
 func FuzzExaminersAnswers(f *testing.F) {
 	for _, seed := range []string{
-		`{"initialized":true,"version":"1"}`, `{"data":{"ttl":60,"policies":["a",1],"num_uses":"x"}}`, `{"data":{"secret/data/a":["read",2]}}`, `{`, `null`, `[]`,
+		`{"initialized":true,"version":"1"}`, `{"data":{"ttl":60,"policies":["a",1],"num_uses":"x"}}`, `{"data":{"secret/data/a":["read",2]}}`, ``, `{`, `null`, `[]`,
 	} {
 		f.Add([]byte(seed))
 	}

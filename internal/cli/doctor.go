@@ -129,7 +129,7 @@ func (s *session) examineToken(ctx context.Context, f doctor.Facts, token vault.
 		return doctor.Unusable(err)
 	}
 	lines, good := doctor.Token(ctx, source, f, doctor.Holder{
-		Origin: s.auth.Origin(token, s.getenv), File: token.File, Own: token.Own, Again: s.auth.CanLogin(), Child: s.childTTL() > 0,
+		Origin: s.auth.Origin(token, s.getenv), File: token.File, Again: s.auth.CanLogin(), Child: s.childTTL() > 0,
 	})
 	if !good {
 		return lines

@@ -54,15 +54,18 @@ func rotates(cmdline string) string {
 	if !slices.Contains(shells, strings.TrimPrefix(path.Base(argv[0]), "-")) {
 		return ""
 	}
-	for i, arg := range argv[1:] {
-		option := strings.HasPrefix(arg, "-") || strings.HasPrefix(arg, "+")
+	for i := 1; i < len(argv); i++ {
+		arg := argv[i]
+		option, long := strings.HasPrefix(arg, "-") || strings.HasPrefix(arg, "+"), strings.HasPrefix(arg, "--")
 		switch {
-		case option && strings.ContainsRune(arg, 'c') && !strings.HasPrefix(arg, "--"):
-			return inline(strings.Join(argv[i+2:], " "))
+		case option && !long && strings.ContainsRune(arg, 'c'):
+			return inline(strings.Join(argv[i+1:], " "))
+		case option && !long && strings.HasSuffix(strings.ToLower(arg), "o"): // -o pipefail
+			i++
 		case option, slices.Contains(shells, arg): // busybox sh
-			continue
+		default:
+			return script(path.Base(arg))
 		}
-		return script(path.Base(arg))
 	}
 	return ""
 }

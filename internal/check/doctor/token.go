@@ -22,8 +22,7 @@ type Bearer interface {
 type Holder struct {
 	Origin string // in words
 	File   string // that the token is in; "" is none
-	Own    bool   // vwrap logged in for it
-	Again  bool   // and can do so again
+	Again  bool   // vwrap can log in for another
 	Child  bool   // it makes another below it (vault.token_ttl)
 }
 

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -93,7 +95,7 @@ func TestUnreachable(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = nil
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -195,7 +197,7 @@ func TestToken(t *testing.T) {
 		"away":          {server{tokenIs: errors.New("away")}, Holder{Origin: "VAULT_TOKEN"}, false, []string{"fault token: away"}},
 		"ends":          {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable: leases end with it"}},
 		"batch":         {server{token: vault.TokenInfo{TTL: time.Hour, Batch: true, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable, as a batch token is"}},
-		"ends, again":   {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "a login", Own: true, Again: true}, true, nil},
+		"ends, again":   {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "a login", Again: true}, true, nil},
 		"uses":          {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Uses: 3, Policies: []string{"app"}}}, Holder{Origin: "x"}, true, []string{"warning uses: 3 are left"}},
 		"not itself":    {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{}}, Holder{Origin: "x"}, true, []string{"warning renewal: its policies do not let it renew itself"}},
 		"no child":      {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{"auth/token/renew-self": "update"}}, Holder{Origin: "x", Child: true}, true, []string{"fault token_ttl: vault.token_ttl is set"}},
