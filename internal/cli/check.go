@@ -35,6 +35,7 @@ type checker struct {
 
 func checkers() []checker {
 	return []checker{
+		parityChecker(),
 		{
 			name: "ttl", usage: "hold what is left of leases and the token against a minimum",
 			text:  "vwrap check ttl [--min DURATION] [--lease ID... | --prefix PREFIX]",
@@ -107,6 +108,9 @@ func (i *invocation) noCheck(c *cli.Context) error {
 	return fmt.Errorf("say what to check: vwrap check %s", strings.Join(names, "|"))
 }
 
+// errPrinted ends what was asked to print something else than a report, and has.
+var errPrinted = errors.New("it is printed")
+
 // runChecks does checks, and prints what they found. What cannot be checked does not keep the others from being.
 func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 	i.status = checkUnknown
@@ -125,6 +129,10 @@ func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 	clean := true
 	for _, k := range all {
 		report, err := k.do(i, c)
+		if errors.Is(err, errPrinted) {
+			i.status = checkClean
+			return nil
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

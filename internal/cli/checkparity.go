@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/vault"
+	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/check/parity"
+	"github.com/vwrap/vwrap/internal/config"
+)
+
+// againstToken is the variable with the token for the other Vault: this one's is not sent there.
+const againstToken = "VWRAP_AGAINST_TOKEN"
+
+func parityChecker() checker {
+	return checker{
+		name: "parity", usage: "hold the keys that are there against those that are wanted",
+		text: "vwrap check parity [--path PATH] [--manifest FILE|URL|- | --against ADDRESS[/PATH]]",
+		about: "Hold the keys below a path of Vault, or the variables that vwrap.yaml sets, against\na manifest of the keys that have to be there, or against another Vault (whose\n" +
+			"token is in " + againstToken + "). No value is shown.",
+		flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "path", EnvVars: []string{"VWRAP_CHECK_PATH"}, Usage: "look at the keys below `PATH`", DefaultText: "check.path of vwrap.yaml, else its variables"},
+			&cli.StringFlag{Name: "manifest", EnvVars: []string{"VWRAP_MANIFEST"}, Usage: "the keys that are wanted: a `FILE`, https://…, or - for standard input", DefaultText: "check.manifest of vwrap.yaml"},
+			&cli.StringFlag{Name: "manifest-token", EnvVars: []string{"VWRAP_MANIFEST_TOKEN"}, Usage: "the variable `NAME` has the bearer token for the manifest's server"},
+			&cli.StringFlag{Name: "against", EnvVars: []string{"VWRAP_AGAINST"}, Usage: "hold them against another Vault, `ADDRESS`, or ADDRESS/PATH"},
+			&cli.BoolFlag{Name: "values", EnvVars: []string{"VWRAP_VALUES"}, Usage: "with --against, say whether the values are the same"},
+			&cli.BoolFlag{Name: "write-manifest", EnvVars: []string{"VWRAP_WRITE_MANIFEST"}, Usage: "print a manifest of what is there"},
+		}, fetchFlags()),
+		do:      (*invocation).checkParity,
+		applies: func(c config.Config) bool { return c.Check.Manifest != "" },
+	}
+}
+
+// checkParity is vwrap check parity.
+func (i *invocation) checkParity(c *cli.Context) (check.Report, error) {
+	i.command = []string{"true"} // a session is of some command; none is run
+	s, err := i.session(c)
+	if err != nil {
+		return check.Report{}, err
+	}
+	against, where := c.String("against"), manifestOf(c, s.conf)
+	switch {
+	case against != "" && c.IsSet("manifest"):
+		return check.Report{}, errors.New("--against and --manifest exclude each other")
+	case c.Bool("values") && against == "":
+		return check.Report{}, errors.New("--values goes with --against")
+	case against == "" && where == "" && !c.Bool("write-manifest"):
+		return check.Report{}, errors.New("there is nothing to hold it against: say --manifest FILE, or check.manifest in vwrap.yaml, or --against ADDRESS")
+	}
+	var m parity.Manifest
+	if against == "" && !c.Bool("write-manifest") {
+		if m, err = readManifest(c, where); err != nil {
+			return check.Report{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Context, 10*s.timeout)
+	defer cancel()
+	path := strings.Trim(cmp.Or(c.String("path"), s.conf.Check.Path), "/")
+	t, leave, err := s.keys(ctx, c, path, m.NeedsValues())
+	if err != nil {
+		return check.Report{}, err
+	}
+	defer leave()
+	switch {
+	case c.Bool("write-manifest"):
+		_, err := c.App.Writer.Write(parity.Write(t))
+		return check.Report{}, errors.Join(err, errPrinted)
+	case against == "":
+		return parity.Compare(ctx, t, m)
+	case path == "":
+		return check.Report{}, errors.New("--against needs a path: say --path, or check.path in vwrap.yaml")
+	}
+	other, err := otherVault(ctx, against, path)
+	if err != nil {
+		return check.Report{}, fmt.Errorf("--against: %w", err)
+	}
+	return parity.Against(ctx, t, other, c.Bool("values"))
+}
+
+// manifestOf is where the manifest is; a file of vwrap.yaml's is beside that.
+func manifestOf(c *cli.Context, conf config.Config) string {
+	if given := c.String("manifest"); given != "" {
+		return given
+	}
+	where := conf.Check.Manifest
+	if where == "" || strings.Contains(where, "://") || filepath.IsAbs(where) {
+		return where
+	}
+	where = filepath.Join(filepath.Dir(conf.File), where)
+	here, err := os.Getwd()
+	if near, relErr := filepath.Rel(here, where); err == nil && relErr == nil {
+		return near // as the user would write it
+	}
+	return where
+}
+
+func readManifest(c *cli.Context, where string) (parity.Manifest, error) {
+	o := parity.FetchOptions{Stdin: os.Stdin}
+	if name := c.String("manifest-token"); name != "" {
+		if o.Token = os.Getenv(name); o.Token == "" {
+			return parity.Manifest{}, fmt.Errorf("--manifest-token %s: that variable is not set", name)
+		}
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		o.Cache = filepath.Join(dir, "vwrap", "manifests")
+	}
+	text, err := parity.Fetch(c.Context, where, o)
+	if err != nil {
+		return parity.Manifest{}, err
+	}
+	return parity.ParseManifest(text, where)
+}
+
+// keys are those below path; without one the variables that are set.
+func (s *session) keys(ctx context.Context, c *cli.Context, path string, values bool) (t parity.Tree, leave func(), err error) {
+	leave = func() {}
+	if path == "" {
+		t, err = s.variables(values)
+		return t, leave, err
+	}
+	if err := s.find(c); err != nil {
+		return t, leave, err
+	}
+	_, token, leave, err := s.connect(ctx)
+	if err != nil {
+		return t, func() {}, err
+	}
+	source, err := vault.NewSource(s.orders.Vault, token.ID)
+	if err == nil {
+		t, err = keysAt(ctx, source, path)
+	}
+	if err != nil {
+		leave()
+	}
+	return t, leave, err
+}
+
+func keysAt(ctx context.Context, source *vault.Source, path string) (parity.Tree, error) {
+	kv, err := source.KV(ctx, "", path)
+	if err != nil {
+		return parity.Tree{}, err
+	}
+	return parity.List(ctx, kv, path)
+}
+
+// variables are those that would be injected. They are fetched where their values are wanted, or a secret is taken whole,
+// whose fields are known no sooner.
+func (s *session) variables(values bool) (parity.Tree, error) {
+	label := cmp.Or(filepath.Base(s.conf.File), "the command line")
+	found := map[string]string{}
+	for _, e := range s.plan.Explain() {
+		values = values || e.Name == ""
+		if e.Name != "" {
+			found[e.Name] = ""
+		}
+	}
+	if !values {
+		return parity.Variables(label, found), nil
+	}
+	s.once = once{on: true, force: true}
+	status, err := s.export(func(r envsource.Result) error {
+		found = r.Injected
+		return errTaken
+	})
+	switch {
+	case errors.Is(err, errTaken):
+		return parity.Variables(label, found), nil
+	case err == nil && status.Signal != 0:
+		return parity.Tree{}, errors.New("interrupted")
+	}
+	return parity.Tree{}, err
+}
+
+// otherVault is the tree at ADDRESS/PATH, or at the same path there.
+func otherVault(ctx context.Context, against, path string) (parity.Tree, error) {
+	u, err := url.Parse(against)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return parity.Tree{}, errors.New("want the address of a Vault, such as https://vault.example.com/secret/dev")
+	}
+	token := os.Getenv(againstToken)
+	if token == "" {
+		return parity.Tree{}, fmt.Errorf("%s is not set: it has the token for %s", againstToken, u.Host)
+	}
+	path = cmp.Or(strings.Trim(u.Path, "/"), path)
+	u.Path, u.RawQuery, u.Fragment = "", "", ""
+	source, err := vault.NewSource(vault.Config{Address: u.String()}, token)
+	if err != nil {
+		return parity.Tree{}, err
+	}
+	t, err := keysAt(ctx, source, path)
+	t.Label = u.Host + "/" + path
+	return t, err
+}
