@@ -260,12 +260,16 @@ func TestReferences(t *testing.T) {
 		"role unseen": {server{unknown: map[string]bool{"db/creds/app": true}}, need("db/creds/app", "DB"), false, []string{"note db/creds/app: DB: allowed; whether it is there"}, ""},
 		"not asked":   {server{unknown: map[string]bool{"db/creds/app": true}, mayErr: errors.New("denied")}, need("db/creds/app", "DB"), false, []string{"note db/creds/app: DB: whether it is there and allowed"}, ""},
 		"leases": {
-			server{may: map[string]string{"db/creds/app": "read"}}, need("db/creds/app", "DB"), false,
-			[]string{"ok db/creds/app", "warning leases: it may not renew any", "warning leases: it may not revoke any"}, `path "sys/leases/revoke" { capabilities = ["update"] }`,
+			server{may: map[string]string{"db/creds/app": "read"}},
+			need("db/creds/app", "DB"), false,
+			[]string{"ok db/creds/app", "warning leases: it may not renew any", "warning leases: it may not revoke any"},
+			`path "sys/leases/revoke" { capabilities = ["update"] }`,
 		},
 		"leases, own": {
-			server{may: map[string]string{"db/creds/app": "read", "sys/leases/renew": "update"}}, need("db/creds/app", "DB"), true,
-			[]string{"ok db/creds/app", "note leases: it may not revoke any"}, "",
+			server{may: map[string]string{"db/creds/app": "read", "sys/leases/renew": "update"}},
+			need("db/creds/app", "DB"), true,
+			[]string{"ok db/creds/app", "note leases: it may not revoke any"},
+			"",
 		},
 	} {
 		lines := References(t.Context(), c.v, []envsource.Need{c.need}, c.own)

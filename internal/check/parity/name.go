@@ -39,10 +39,10 @@ func shown(name string) string {
 
 // argument is a path as a shell takes it for one word.
 func argument(path string) string {
-	odd := func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_./-", c))
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_./-", c)
 	}
-	if !strings.ContainsFunc(path, odd) {
+	if !strings.ContainsFunc(path, func(c rune) bool { return !plain(c) }) {
 		return path
 	}
 	return "'" + strings.ReplaceAll(shown(path), "'", `'\''`) + "'"
