@@ -150,7 +150,7 @@ func TestPreCommitHooks(t *testing.T) {
 		dir, environ := drifting(t, own, keys)
 		for _, hook := range hooks {
 			wanted := want
-			if hook.ID == "vwrap-check-leaks" {
+			if hook.ID != "vwrap-check-parity" {
 				wanted = 0
 			}
 			if status, said := ran(t, dir, hook.Entry, environ); status != wanted || hook.Language != "golang" {

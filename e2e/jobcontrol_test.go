@@ -45,6 +45,7 @@ func TestJobContinuedInTheBackground(t *testing.T) {
 			w.expectLastStatus(s, "0")
 			w.enter("fg")
 			awaitForeground(t, command, job(t, command, via))
+			time.Sleep(300 * time.Millisecond) // some shells send CONT now; a script that is told two things at once may lose one
 		}
 		return w.interruptCounter(s)
 	})

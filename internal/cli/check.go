@@ -36,6 +36,7 @@ type checker struct {
 func checkers() []checker {
 	return []checker{
 		parityChecker(),
+		addressChecker(),
 		{
 			name: "ttl", usage: "hold what is left of leases and the token against a minimum",
 			text:  "vwrap check ttl [--min DURATION] [--lease ID... | --prefix PREFIX]",

@@ -26,9 +26,9 @@ const againstToken = "VWRAP_AGAINST_TOKEN"
 func parityChecker() checker {
 	return checker{
 		name: "parity", usage: "hold the keys that are there against those that are wanted",
-		text: "vwrap check parity [--path PATH] [--manifest FILE|URL|- | --against ADDRESS[/PATH]]",
-		about: "Hold the keys below a path of Vault, or the variables that vwrap.yaml sets, against\na manifest of the keys that have to be there, or against another Vault (whose\n" +
-			"token is in " + againstToken + "). No value is shown.",
+		text: "vwrap check parity [--path PATH] [--manifest FILE | --against ADDRESS]",
+		about: "Hold the keys below a path of Vault, or the variables that vwrap.yaml sets,\nagainst a manifest of the keys that have to be there, or against another Vault\n" +
+			"(whose token is in " + againstToken + "). No value is shown.",
 		flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "path", EnvVars: []string{"VWRAP_CHECK_PATH"}, Usage: "look at the keys below `PATH`", DefaultText: "check.path of vwrap.yaml, else its variables"},
 			&cli.StringFlag{Name: "manifest", EnvVars: []string{"VWRAP_MANIFEST"}, Usage: "the keys that are wanted: a `FILE`, https://…, or - for standard input", DefaultText: "check.manifest of vwrap.yaml"},
