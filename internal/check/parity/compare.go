@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
@@ -19,58 +20,80 @@ import (
 // whether they are deleted. An error is that something could not be asked.
 func Compare(ctx context.Context, t Tree, m Manifest) (check.Report, error) {
 	groups := group(t, m)
-	verdicts := make([]verdict, len(groups))
-	err := each(ctx, len(groups), func(ctx context.Context, i int) (err error) {
-		verdicts[i], err = judge(ctx, t, m, groups[i])
+	var mu sync.Mutex
+	var all verdict
+	err := each(ctx, len(groups), func(ctx context.Context, i int) error {
+		v, err := judge(ctx, t, m, groups[i])
+		mu.Lock()
+		defer mu.Unlock()
+		all.add(v)
 		return err
 	})
 	if err != nil {
 		return check.Report{}, err
 	}
-	return report(t, m, verdicts), nil
+	return report(t, m, all), nil
 }
 
-// group is what the manifest says of one name, and the secrets that have it.
+// groupOf is what the manifest says of one name, and the secrets that have it.
 type groupOf struct {
 	name  string // folded
 	keys  []key
-	paths []string
+	paths []spelling
 }
 
-// group puts keys and secrets of one name together, sorted. Of a tree that is one secret all keys are its fields.
-func group(t Tree, m Manifest) []groupOf {
-	byName := map[string]*groupOf{}
-	of := func(name string) *groupOf {
-		folded := m.fold.of(name)
-		g := byName[folded]
-		if g == nil {
-			g = &groupOf{name: folded}
-			byName[folded] = g
+// spelling is the path of a secret, and what every spelling of it becomes.
+type spelling struct{ folded, path string }
+
+// group puts keys and secrets of one name together. Of a tree that is one secret all keys are its fields.
+func group(t Tree, m Manifest) (groups []groupOf) {
+	keys, paths := m.keys, spellings(t, m)
+	if t.one {
+		keys = slices.Clone(keys)
+		for i, k := range keys {
+			if !k.hasField {
+				keys[i].secret, keys[i].field, keys[i].hasField, keys[i].folded = "", k.secret, true, [2]string{"", k.folded[0]}
+			}
 		}
-		return g
+		slices.SortStableFunc(keys, identity)
 	}
-	for _, k := range m.keys {
-		if t.one && !k.hasField {
-			k.secret, k.field, k.hasField = "", k.secret, true
+	for len(keys) > 0 || len(paths) > 0 {
+		var g groupOf
+		switch {
+		case len(paths) == 0 || len(keys) > 0 && keys[0].folded[0] < paths[0].folded:
+			g.name = keys[0].folded[0]
+		default:
+			g.name = paths[0].folded
 		}
-		g := of(k.secret)
-		g.keys = append(g.keys, k)
-	}
-	if g := byName[""]; t.one || g != nil {
-		g = of("")
-		g.paths = []string{""}
-	}
-	for _, path := range t.names {
-		if !t.one {
-			g := of(path)
-			g.paths = append(g.paths, path)
-		}
-	}
-	groups := make([]groupOf, 0, len(byName))
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		groups = append(groups, *byName[name])
+		g.keys, keys = split(keys, func(k key) bool { return k.folded[0] == g.name })
+		g.paths, paths = split(paths, func(s spelling) bool { return s.folded == g.name })
+		groups = append(groups, g)
 	}
 	return groups
+}
+
+// spellings are the tree's secrets, sorted as folded; "" is the path itself, where it is asked for.
+func spellings(t Tree, m Manifest) (all []spelling) {
+	if t.one || len(m.keys) > 0 && m.keys[0].secret == "" {
+		all = append(all, spelling{})
+	}
+	if t.one {
+		return all
+	}
+	for _, path := range t.names {
+		all = append(all, spelling{m.fold.of(path), path})
+	}
+	slices.SortStableFunc(all, func(a, b spelling) int { return cmp.Compare(a.folded, b.folded) })
+	return all
+}
+
+// split cuts all after the first ones for which is is true.
+func split[T any](all []T, is func(T) bool) (first, rest []T) {
+	n := slices.IndexFunc(all, func(one T) bool { return !is(one) })
+	if n < 0 {
+		n = len(all)
+	}
+	return all[:n], all[n:]
 }
 
 // verdict is what came of a group.
@@ -82,18 +105,26 @@ type verdict struct {
 	unsure   string   // why it is not known whether a secret is deleted
 }
 
+func (v *verdict) add(other verdict) {
+	v.rows = append(v.rows, other.rows...)
+	v.findings = append(v.findings, other.findings...)
+	v.passed = append(v.passed, other.passed...)
+	v.spelled = append(v.spelled, other.spelled...)
+	v.unsure = max(v.unsure, other.unsure)
+}
+
 // judge looks at the secrets of one name.
 func judge(ctx context.Context, t Tree, m Manifest, g groupOf) (verdict, error) {
 	j := judgement{tree: t, manifest: m, group: g, met: make([]bool, len(g.keys)), broken: make([]bool, len(g.keys))}
 	if len(g.paths) > 1 && len(g.keys) > 0 {
 		j.find(check.Finding{
-			Rule: "same-name", Warning: true, Subject: g.paths[0], Text: strings.Join(showAll(g.paths), " and ") + " are one key",
+			Rule: "same-name", Warning: true, Subject: shown(g.paths[0].path), Text: strings.Join(showAll(g.paths), " and ") + " are one key",
 			Mend: "normalize: [] in " + shown(m.name) + " tells them apart",
 		})
 	}
 	gone := ""
-	for _, path := range g.paths {
-		s, err := j.look(ctx, path)
+	for _, p := range g.paths {
+		s, err := j.look(ctx, p.path)
 		if errors.Is(err, envsource.ErrMissing) {
 			gone = err.Error()
 			continue
@@ -130,7 +161,7 @@ func (j *judgement) look(ctx context.Context, path string) (s secret, err error)
 	moment := false
 	for _, k := range j.group.keys {
 		values = values || k.hasField || k.rules.ofValue()
-		moment = moment || k.need == required || k.rules.notOlderThan > 0
+		moment = moment || k.need == required || k.rules.ofAge()
 	}
 	switch {
 	case values:
@@ -149,7 +180,7 @@ func (j *judgement) look(ctx context.Context, path string) (s secret, err error)
 
 // dated reports whether a rule is about time.
 func (j *judgement) dated() bool {
-	return slices.ContainsFunc(j.group.keys, func(k key) bool { return k.rules.notOlderThan > 0 })
+	return slices.ContainsFunc(j.group.keys, func(k key) bool { return k.rules.ofAge() })
 }
 
 // secret holds one that is there against each key of its name.
@@ -163,7 +194,7 @@ func (j *judgement) secret(s secret) {
 			continue
 		}
 		for _, field := range slices.Sorted(maps.Keys(s.fields)) {
-			if j.manifest.fold.of(field) == j.manifest.fold.of(k.field) {
+			if j.manifest.fold.of(field) == k.folded[1] {
 				j.hold(i, j.nameOf(s.path, field), secret{s.path, s.written, map[string]json.RawMessage{field: s.fields[field]}})
 			}
 		}
@@ -180,7 +211,7 @@ func (j *judgement) secret(s secret) {
 func (j *judgement) unlistedFields(s secret) {
 	for _, field := range slices.Sorted(maps.Keys(s.fields)) {
 		folded := j.manifest.fold.of(field)
-		if !slices.ContainsFunc(j.group.keys, func(k key) bool { return k.hasField && j.manifest.fold.of(k.field) == folded }) {
+		if !slices.ContainsFunc(j.group.keys, func(k key) bool { return k.hasField && k.folded[1] == folded }) {
 			j.unlisted(j.nameOf(s.path, field), [2]string{j.group.name, folded})
 		}
 	}
@@ -205,9 +236,8 @@ func (j *judgement) nameFor(k key) string {
 // hold holds what is there, under a name of its own, against the key i.
 func (j *judgement) hold(i int, name string, s secret) {
 	k := j.group.keys[i]
-	sort := [2]string{j.group.name, j.manifest.fold.of(k.field)}
 	if k.need == forbidden {
-		j.rows = append(j.rows, row{'+', shown(name), sort})
+		j.rows = append(j.rows, row{'+', shown(name), k.folded})
 		j.finding(k, "forbidden", shown(name)+" is there, and is forbidden", "delete it from "+shown(j.tree.Label)+", or take it off "+string(forbidden))
 		j.met[i] = true
 		return
@@ -219,7 +249,7 @@ func (j *judgement) hold(i int, name string, s secret) {
 	}
 	if !j.met[i] {
 		j.met[i] = true
-		j.rows = append(j.rows, row{' ', text, sort})
+		j.rows = append(j.rows, row{' ', text, k.folded})
 	}
 	for _, wrong := range k.rules.broken(s) {
 		j.broken[i] = true
@@ -232,7 +262,7 @@ func (j *judgement) absent(gone string) {
 	for i, k := range j.group.keys {
 		switch {
 		case !j.met[i] && k.need == required:
-			j.rows = append(j.rows, row{'-', shown(k.name), [2]string{j.group.name, j.manifest.fold.of(k.field)}})
+			j.rows = append(j.rows, row{'-', shown(k.name), k.folded})
 			text, mend := shown(k.name)+" is missing", j.mendMissing(k)
 			if gone != "" && k.secret != "" {
 				text, mend = text+": "+gone, ""
@@ -277,26 +307,18 @@ func (j *judgement) finding(k key, rule, text, mend string) {
 	j.find(f)
 }
 
-// report puts the verdicts together.
-func report(t Tree, m Manifest, verdicts []verdict) check.Report {
-	r := check.Report{Check: "parity", Findings: []check.Finding{}}
-	var rows []row
-	var spelled []string
-	unsure := ""
-	for _, v := range verdicts {
-		rows = append(rows, v.rows...)
-		r.Findings = append(r.Findings, v.findings...)
-		r.Passed = append(r.Passed, v.passed...)
-		spelled = append(spelled, v.spelled...)
-		unsure = cmp.Or(unsure, v.unsure)
-	}
-	if unsure != "" {
+// report says what came of all groups.
+func report(t Tree, m Manifest, v verdict) check.Report {
+	r := check.Report{Check: "parity", Findings: v.findings, Passed: v.passed}
+	if v.unsure != "" {
 		r.Findings = append(r.Findings, check.Finding{
-			Rule: "unsure", Warning: true, Text: "it is not known whether a key that is listed is deleted: " + unsure,
+			Rule: "unsure", Warning: true, Text: "it is not known whether a key that is listed is deleted: " + v.unsure,
 		})
 	}
-	r.Diff = unified(m.name, t.Label, rows)
-	r.Summary = summary(t, m, r.Findings, spelled)
+	slices.Sort(r.Passed)
+	slices.Sort(v.spelled)
+	r.Diff = unified(m.name, t.Label, v.rows)
+	r.Summary = summary(t, m, r.Findings, v.spelled)
 	r.Sort()
 	return r
 }
@@ -343,9 +365,9 @@ func keys(n int) string {
 	return fmt.Sprintf("%d keys", n)
 }
 
-func showAll(names []string) (all []string) {
-	for _, name := range names {
-		all = append(all, shown(name))
+func showAll(paths []spelling) (all []string) {
+	for _, p := range paths {
+		all = append(all, shown(p.path))
 	}
 	return all
 }

@@ -243,7 +243,7 @@ func TestWrite(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, secrets := range []map[string]string{
-			nil, {"b": `{}`, "a/c": `{}`, "a": `{}`}, {"": `{"API_KEY":1,"#":2,"a b":3}`}, {"a-b": `{}`, "A_B": `{}`}, {"#x": `{}`, "true": `{}`, "1": `{}`, "a\nb": `{}`, "- x": `{}`},
+			nil, {"longer-name": `{}`, "b": `{}`, "a/c": `{}`, "a": `{}`}, {"": `{"API_KEY":1,"#":2,"a b":3}`}, {"a-b": `{}`, "A_B": `{}`}, {"#x": `{}`, "true": `{}`, "1": `{}`, "a\nb": `{}`, "- x": `{}`},
 		} {
 			tree := there(t, secrets)
 			text := Write(tree)
@@ -252,7 +252,7 @@ func TestWrite(t *testing.T) {
 				t.Errorf("%s: %v, %v", text, r, err)
 			}
 		}
-		if got := string(Write(there(t, map[string]string{"b": `{}`, "a/c": `{}`, "true": `{}`}))); got != "# The keys of secret/dev.\nrequired_keys:\n    - a/c\n    - b\n    - \"true\"\n" {
+		if got := string(Write(there(t, map[string]string{"longer-name": `{}`, "b": `{}`, "a/c": `{}`, "true": `{}`}))); got != "# The keys of secret/dev.\nrequired_keys:\n  - \"a/c\"\n  - \"b\"\n  - longer-name\n  - \"true\"\n" {
 			t.Errorf("%s", got)
 		}
 	})

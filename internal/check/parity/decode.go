@@ -225,10 +225,11 @@ func (d *decoder) key(n *yaml.Node, list need) (key, bool) {
 	return k, true
 }
 
-func (d *decoder) rules(n *yaml.Node, name string) (r rules) {
+func (d *decoder) rules(n *yaml.Node, name string) *rules {
 	if n.Tag == "!!null" {
-		return r
+		return nil
 	}
+	r := &rules{}
 	d.section(n, name, map[string]func(*yaml.Node){
 		"pattern":    func(n *yaml.Node) { r.pattern = d.pattern(n, "pattern") },
 		"min_length": func(n *yaml.Node) { r.minLength = d.count(n, "min_length") },
@@ -312,24 +313,22 @@ func (d *decoder) fold(n *yaml.Node) (f fold) {
 	return f
 }
 
-// contradictions finds what is in the manifest twice, under whatever spelling.
+// contradictions sorts the keys, and finds what is in the manifest twice, under whatever spelling.
 func (d *decoder) contradictions(m *Manifest) {
-	type identity struct {
-		secret, field string
-		hasField      bool
+	for i := range m.keys {
+		k := &m.keys[i]
+		k.folded = [2]string{m.fold.of(k.secret), m.fold.of(k.field)}
 	}
-	first := map[identity]key{}
-	for _, k := range m.keys {
-		id := identity{m.fold.of(k.secret), m.fold.of(k.field), k.hasField}
+	slices.SortStableFunc(m.keys, identity)
+	for i := 1; i < len(m.keys); i++ {
+		earlier, k := m.keys[i-1], m.keys[i]
 		at := &yaml.Node{Line: k.line, Column: 1}
-		earlier, twice := first[id]
 		switch {
-		case twice && earlier.name == k.name:
+		case identity(earlier, k) != 0:
+		case earlier.name == k.name:
 			d.fail(at, "%s stands twice (first in line %d, under %s)", shown(k.name), earlier.line, earlier.need)
-		case twice:
-			d.fail(at, "%s and %s (line %d, under %s) are one key: normalize: [] would tell them apart", shown(k.name), shown(earlier.name), earlier.line, earlier.need)
 		default:
-			first[id] = k
+			d.fail(at, "%s and %s (line %d, under %s) are one key: normalize: [] would tell them apart", shown(k.name), shown(earlier.name), earlier.line, earlier.need)
 		}
 	}
 }

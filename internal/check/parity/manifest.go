@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 type Manifest struct {
 	name     string // of the file, or where else it is from
 	local    bool   // it is a file, so that a finding can point into it
-	keys     []key
+	keys     []key  // sorted as folded
 	fold     fold
 	unlisted string // what it means that a key is there and not in the manifest
 }
@@ -36,9 +37,15 @@ type key struct {
 	name          string // as it is written
 	secret, field string
 	hasField      bool
+	folded        [2]string // secret and field
 	need          need
-	rules         rules
+	rules         *rules // nil is none
 	line          int
+}
+
+// identity orders keys; two that it does not tell apart are one.
+func identity(a, b key) int {
+	return cmp.Or(cmp.Compare(a.folded[0], b.folded[0]), cmp.Compare(a.folded[1], b.folded[1]))
 }
 
 // rules are what a key's value has to be like. They are answered with yes or no.
@@ -51,7 +58,12 @@ type rules struct {
 }
 
 // ofValue reports whether the value has to be read to answer.
-func (r rules) ofValue() bool { return r.pattern != nil || r.minLength > 0 || r.schema != nil }
+func (r *rules) ofValue() bool {
+	return r != nil && (r.pattern != nil || r.minLength > 0 || r.schema != nil)
+}
+
+// ofAge reports whether it matters when the value was written.
+func (r *rules) ofAge() bool { return r != nil && r.notOlderThan > 0 }
 
 // String is the name that the manifest was given.
 func (m Manifest) String() string { return m.name }

@@ -10,8 +10,8 @@ import (
 type broken struct{ rule, text, mend string }
 
 // broken holds s against r. A rule of a value is of the only field.
-func (r rules) broken(s secret) (all []broken) {
-	if r.notOlderThan > 0 {
+func (r *rules) broken(s secret) (all []broken) {
+	if r.ofAge() {
 		switch {
 		case s.written.IsZero():
 			all = append(all, broken{"age-unknown", "has no known age: only KV version 2 keeps when a secret was written", "take not_older_than off, or: vault kv enable-versioning"})
@@ -32,7 +32,7 @@ func (r rules) broken(s secret) (all []broken) {
 }
 
 // brokenBy holds a value against r.
-func (r rules) brokenBy(value json.RawMessage) (all []broken) {
+func (r *rules) brokenBy(value json.RawMessage) (all []broken) {
 	text := textOf(value)
 	if r.pattern != nil && !r.pattern.Match(text) {
 		all = append(all, broken{"pattern", "does not match its pattern", ""})

@@ -1,25 +1,37 @@
 package parity
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
 
+// plain is a name that YAML reads back as it is without quotes; shorter ones may be yes, null and the like.
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/.-]{5,}$`)
+
 // Write returns a manifest that requires what is in t, and nothing else: YAML, sorted.
 func Write(t Tree) []byte {
-	manifest := struct {
-		Required  []string  `yaml:"required_keys"`
-		Normalize *[]string `yaml:"normalize,omitempty,flow"`
-	}{Required: make([]string, len(t.names))}
-	f, seen := fold{true, true}, make(map[string]bool, len(t.names))
-	for i, name := range t.names {
-		manifest.Required[i] = escape(name)
-		if seen[f.of(name)] {
-			manifest.Normalize = &[]string{} // two names would be one key
-		}
-		seen[f.of(name)] = true
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# The keys of %s.\nrequired_keys:", shown(t.Label))
+	if len(t.names) == 0 {
+		b.WriteString(" []")
 	}
-	text, _ := yaml.Marshal(manifest) // texts always encode
-	return fmt.Appendf(nil, "# The keys of %s.\n%s", shown(t.Label), text)
+	b.WriteString("\n")
+	f, seen, clash := fold{true, true}, make(map[string]bool, len(t.names)), false
+	for _, name := range t.names {
+		clash = clash || seen[f.of(name)]
+		seen[f.of(name)] = true
+		text := []byte(escape(name) + "\n")
+		if !plain.MatchString(name) {
+			text, _ = yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: escape(name)}) // it always encodes
+		}
+		b.WriteString("  - ")
+		b.Write(text)
+	}
+	if clash { // two names would be one key
+		b.WriteString("normalize: []\n")
+	}
+	return b.Bytes()
 }
