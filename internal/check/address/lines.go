@@ -100,10 +100,10 @@ func valueOf(rest string) string {
 	}
 	depth := 0
 	for i, c := range rest {
-		switch {
-		case c == '{':
+		switch c {
+		case '{':
 			depth++
-		case c == '}':
+		case '}':
 			depth--
 		}
 		if depth <= 0 && strings.ContainsRune(" \t,;&|)\"'", c) {
