@@ -21,6 +21,7 @@ import (
 const (
 	maxDepth    = 50        // of nesting
 	maxVisits   = 4_000_000 // of nodes, each time that an alias leads to them counted
+	maxSchemas  = 10_000    // with those in them
 	maxProblems = 50
 )
 
@@ -40,6 +41,7 @@ type decoder struct {
 	name     string
 	problems []error
 	visits   int
+	schemas  int
 }
 
 func (d *decoder) fail(n *yaml.Node, format string, args ...any) {

@@ -85,8 +85,18 @@ func TestManifestBomb(t *testing.T) {
 		before := string(c - 1)
 		text += "x-" + string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+before+",", 9) + "*" + before + "]\n"
 	}
-	text += "required_keys: {a: {json_schema: {const: *i}}}\n"
-	if _, err := ParseManifest([]byte(text), "ci"); err == nil || !strings.Contains(err.Error(), "too large") {
+	for _, schema := range []string{"{const: *i}", "{enum: *i}"} {
+		_, err := ParseManifest([]byte(text+"required_keys: {a: {json_schema: "+schema+"}}\n"), "ci")
+		if err == nil || !strings.Contains(err.Error(), "too large") {
+			t.Errorf("%s: %v", schema, err)
+		}
+	}
+	text = "x-a: &a {type: string}\n"
+	for c := byte('b'); c < 'j'; c++ {
+		before := string(c - 1)
+		text += "x-" + string(c) + ": &" + string(c) + " {allOf: [" + strings.Repeat("*"+before+",", 9) + "*" + before + "]}\n"
+	}
+	if _, err := ParseManifest([]byte(text+"required_keys: {a: {json_schema: *i}}"), "ci"); err == nil || !strings.Contains(err.Error(), "too large: more than 10000 schemas") {
 		t.Errorf("%v", err)
 	}
 }

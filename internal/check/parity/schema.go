@@ -35,9 +35,15 @@ var schemaTypes = []string{"null", "boolean", "object", "array", "number", "inte
 
 func (d *decoder) schema(n *yaml.Node, depth int) *schema {
 	s := &schema{maxLength: -1, maxItems: -1, minimum: math.Inf(-1), maximum: math.Inf(1), minExclude: math.Inf(-1), maxExclude: math.Inf(1)}
+	d.schemas++
 	switch {
 	case depth > maxDepth:
 		d.fail(n, "json_schema: nested deeper than %d", maxDepth)
+		return s
+	case d.schemas > maxSchemas:
+		if d.schemas == maxSchemas+1 {
+			d.fail(n, "too large: more than %d schemas, aliases followed", maxSchemas)
+		}
 		return s
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!bool":
 		s.never = n.Value == "false"
