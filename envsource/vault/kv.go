@@ -22,6 +22,11 @@ type KV struct {
 func (s *Source) KV(ctx context.Context, namespace, path string) (*KV, error) {
 	path = strings.Trim(path, "/")
 	r, err := s.Locate(ctx, envsource.Read{Source: envsource.SourceVault, Namespace: namespace, Path: path, Method: envsource.MethodRead})
+	if errors.Is(err, envsource.ErrDenied) && !errors.Is(err, ErrToken) {
+		mount, rest, _ := strings.Cut(path+"/", "/")
+		return nil, envsource.Mark(fmt.Errorf(`%s: permission denied: there is no such mount, or the token's policies lack: path %q { capabilities = ["list"] } (KV version 1: %q)`,
+			path, mount+"/metadata/"+rest+"*", path+"/*"), envsource.ErrDenied)
+	}
 	if err != nil {
 		return nil, err
 	}

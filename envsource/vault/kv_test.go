@@ -102,6 +102,11 @@ func TestKVRefused(t *testing.T) {
 	if _, err := s.KV(t.Context(), "", "db/creds"); err == nil || err.Error() != "db/creds is on no KV engine: only those can be listed" {
 		t.Errorf("%v", err)
 	}
+	for path, lacks := range map[string]string{"shut": `"shut/metadata/*" { capabilities = ["list"] } (KV version 1: "shut/*")`, "shut/a/b": `"shut/metadata/a/b/*" { capabilities = ["list"] } (KV version 1: "shut/a/b/*")`} {
+		if _, err := s.KV(t.Context(), "", path); !errors.Is(err, envsource.ErrDenied) || !strings.HasSuffix(err.Error(), lacks) {
+			t.Errorf("%v", err)
+		}
+	}
 	kv, err := s.KV(t.Context(), "", "secret")
 	if err != nil {
 		t.Fatal(err)
