@@ -61,7 +61,7 @@ func (k *KV) List(ctx context.Context, below string) ([]string, error) {
 	names := make([]string, 0, len(listed))
 	for _, name := range listed {
 		text, ok := name.(string)
-		if bare := strings.TrimSuffix(text, "/"); !ok || bare == "" || bare == "." || bare == ".." {
+		if bare := strings.TrimSuffix(text, "/"); !ok || bare == "" || bare == "." || bare == ".." || strings.Contains(bare, "/") {
 			return nil, fmt.Errorf("%s: Vault lists a name that no request can have: %q", path, text)
 		}
 		names = append(names, text)
@@ -81,7 +81,7 @@ func (k *KV) Written(ctx context.Context, below string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s: %w", k.read(below), err)
 	}
 	if err != nil {
-		return time.Time{}, k.denied(ctx, path, path, "read", err)
+		return time.Time{}, k.denied(ctx, path, k.all("metadata/", below), "read", err)
 	}
 	_, created, _ := strings.Cut(stamp, " ")
 	return moment(created), nil
@@ -92,7 +92,7 @@ func (k *KV) Read(ctx context.Context, below string) (map[string]json.RawMessage
 	r := k.read(below)
 	answer, err := k.source.request(ctx, r)
 	if err != nil {
-		return nil, time.Time{}, k.denied(ctx, r.Path, r.Path, "read", k.source.client.classify(r.String(), err))
+		return nil, time.Time{}, k.denied(ctx, r.Path, k.all("data/", below), "read", k.source.client.classify(r.String(), err))
 	}
 	if answer == nil {
 		return nil, time.Time{}, envsource.Mark(fmt.Errorf("nothing at %s", r), envsource.ErrMissing)
@@ -118,6 +118,14 @@ func (k *KV) at(kind, below string) string {
 		kind = ""
 	}
 	return strings.TrimSuffix(k.root.Mount+kind+strings.Trim(k.root.Path+"/"+below, "/"), "/")
+}
+
+// all is the path of a policy that allows what is below, and all beside it.
+func (k *KV) all(kind, below string) string {
+	if below == "" {
+		return k.at(kind, "")
+	}
+	return k.at(kind, "") + "/*"
 }
 
 func (k *KV) read(below string) envsource.Read {

@@ -116,11 +116,11 @@ func TestKVRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, _, err = kv.Read(t.Context(), "shut")
-	if !errors.Is(err, envsource.ErrDenied) || !strings.HasSuffix(err.Error(), `lack: path "secret/data/shut" { capabilities = ["read"] }`) {
+	if !errors.Is(err, envsource.ErrDenied) || !strings.HasSuffix(err.Error(), `lack: path "secret/data/*" { capabilities = ["read"] }`) {
 		t.Errorf("%v", err)
 	}
 	_, err = kv.Written(t.Context(), "shut")
-	if !errors.Is(err, envsource.ErrDenied) || !strings.HasSuffix(err.Error(), `lack: path "secret/metadata/shut" { capabilities = ["read"] }`) {
+	if !errors.Is(err, envsource.ErrDenied) || !strings.HasSuffix(err.Error(), `lack: path "secret/metadata/*" { capabilities = ["read"] }`) {
 		t.Errorf("%v", err)
 	}
 	if _, err = kv.List(t.Context(), "none"); !errors.Is(err, envsource.ErrMissing) {
@@ -129,4 +129,35 @@ func TestKVRefused(t *testing.T) {
 	if _, err = kv.List(t.Context(), "odd"); err == nil || !strings.Contains(err.Error(), "no request can have") {
 		t.Errorf("%v", err)
 	}
+}
+
+// Whatever a server answers, it ends in names, fields or an error; and no name leads out of the folder.
+func FuzzKVAnswers(f *testing.F) {
+	for _, seed := range []string{
+		`{"data":{"keys":["a","b/"]}}`, `{"data":{"keys":[5,null,"../"]}}`, `{"data":{"keys":["a/../../b"]}}`, `{"data":{"data":{"a":1},"metadata":{"version":2,"created_time":"x"}}}`,
+		`{"data":{"current_version":1,"versions":{"1":{"created_time":"2026-01-02T03:04:05Z"}}}}`, `{"data":{"data":null}}`, `{`, `null`, `[]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	answer := &answering{}
+	server := httptest.NewServer(answer)
+	f.Cleanup(server.Close)
+	s, err := NewSource(Config{Address: server.URL}, "hush")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		answer.set(text)
+		for _, kind := range []envsource.Kind{envsource.KindKV1, envsource.KindKV2} {
+			kv := &KV{s, envsource.Read{Source: envsource.SourceVault, Mount: "secret/", Path: "dev", Kind: kind}}
+			names, err := kv.List(t.Context(), "")
+			for _, name := range names {
+				if err != nil || strings.Contains("/"+name+"/", "/../") || name == "" {
+					t.Errorf("%q, %v", names, err)
+				}
+			}
+			_, _, _ = kv.Read(t.Context(), "a")
+			_, _ = kv.Written(t.Context(), "a")
+		}
+	})
 }

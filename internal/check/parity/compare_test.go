@@ -252,7 +252,7 @@ func TestWrite(t *testing.T) {
 				t.Errorf("%s: %v, %v", text, r, err)
 			}
 		}
-		if got := string(Write(there(t, map[string]string{"longer-name": `{}`, "b": `{}`, "a/c": `{}`, "true": `{}`}))); got != "# The keys of secret/dev.\nrequired_keys:\n  - \"a/c\"\n  - \"b\"\n  - longer-name\n  - \"true\"\n" {
+		if got := string(Write(there(t, map[string]string{"longer-name": `{}`, "b": `{}`, "a/c": `{}`, "true": `{}`}))); got != "# The keys of secret/dev.\nrequired_keys:\n  - a/c\n  - b\n  - longer-name\n  - \"true\"\n" {
 			t.Errorf("%s", got)
 		}
 	})

@@ -28,8 +28,8 @@ const (
 // ParseManifest decodes a manifest, YAML or JSON. name is where it is from, as the user would write it. All that is wrong is
 // returned together.
 func ParseManifest(text []byte, name string) (Manifest, error) {
-	m := Manifest{name: name, local: fromFile(name), fold: fold{true, true}, unlisted: unlistedDrift}
-	d := &decoder{name: name}
+	m := Manifest{name: nameOf(name), local: fromFile(name), fold: fold{true, true}, unlisted: unlistedDrift}
+	d := &decoder{name: m.name}
 	if root := d.document(text); root != nil {
 		d.manifest(root, &m)
 	}

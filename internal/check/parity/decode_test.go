@@ -37,6 +37,26 @@ func TestManifestForms(t *testing.T) {
 	}
 }
 
+// An address with credentials in it is told without them, and is no file that a finding could point into.
+func TestManifestNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"ci/keys.yaml": "ci/keys.yaml", "-": "standard input", "https://u:" + hush + "@ci/keys?token=" + hush: "https://ci/keys", "https://" + hush + ":" + hush + "/": "the manifest",
+	} {
+		m, err := ParseManifest([]byte("required_keys: [a]"), name)
+		if m.String() != want || err != nil {
+			t.Errorf("%s, %v", m, err)
+		}
+		r, err := Compare(t.Context(), there(t, nil), m)
+		if err != nil || (r.Findings[0].File != "") != (want == name) || strings.Contains(r.Diff+r.Summary, hush) {
+			t.Errorf("%v, %v", r, err)
+		}
+		if _, err := ParseManifest([]byte("a"), name); err == nil || !strings.HasPrefix(err.Error(), want+":1:1: ") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestManifestMistakes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -76,7 +76,7 @@ func (o FetchOptions) download(ctx context.Context, where string) ([]byte, error
 	if err != nil || u.Host == "" {
 		return nil, errors.New("fetch the manifest: its address is not a URL (want https://HOST/PATH)")
 	}
-	plain := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() // without credentials and queries: for messages
+	plain := withoutCredentials(u)
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return nil, fmt.Errorf("fetch the manifest from %s: want https:// (http:// on loopback alone)", plain)
 	}
@@ -151,7 +151,7 @@ type cached struct {
 // entry is the cache's file for u. Neither its credentials nor its query go into the name; where the query makes another
 // manifest, that has another ETag. Whether the token may read what is kept, the server says each time.
 func (o FetchOptions) entry(u *url.URL) string {
-	sum := sha256.Sum256([]byte(u.Scheme + "://" + u.Host + u.Path))
+	sum := sha256.Sum256([]byte(withoutCredentials(u)))
 	return filepath.Join(o.Cache, "manifest-"+hex.EncodeToString(sum[:16])+".json")
 }
 

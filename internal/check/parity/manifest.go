@@ -2,6 +2,7 @@ package parity
 
 import (
 	"cmp"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -76,6 +77,26 @@ func (m Manifest) NeedsValues() bool {
 		}
 	}
 	return false
+}
+
+// nameOf is where a manifest is from, without the credentials that an address may have in it.
+func nameOf(where string) string {
+	if where == "-" {
+		return "standard input"
+	}
+	u, err := url.Parse(where)
+	switch {
+	case fromFile(where):
+		return where
+	case err != nil:
+		return "the manifest"
+	}
+	return withoutCredentials(u)
+}
+
+// withoutCredentials is where u leads, without a user's part and a query.
+func withoutCredentials(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // fromFile reports whether name is that of a file.

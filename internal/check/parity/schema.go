@@ -3,6 +3,7 @@ package parity
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"regexp"
@@ -157,7 +158,7 @@ func document(text []byte) (value any, ok bool) {
 		return nil, false
 	}
 	_, err := reader.Token()
-	return value, err == io.EOF //nolint:errorlint // Token returns it bare
+	return value, errors.Is(err, io.EOF)
 }
 
 // allowsRaw reports whether a value of a secret satisfies s. Vault's command line writes texts alone, so that one is taken for

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// plain is a name that YAML reads back as it is without quotes; shorter ones may be yes, null and the like.
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/.-]{5,}$`)
+// plain is a name that YAML reads back as it is without quotes, but for the words.
+var (
+	plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/.-]*$`)
+	words = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+)
 
 // Write returns a manifest that requires what is in t, and nothing else: YAML, sorted.
 func Write(t Tree) []byte {
@@ -24,7 +29,7 @@ func Write(t Tree) []byte {
 		clash = clash || seen[f.of(name)]
 		seen[f.of(name)] = true
 		text := []byte(escape(name) + "\n")
-		if !plain.MatchString(name) {
+		if !plain.MatchString(name) || slices.Contains(words, strings.ToLower(name)) {
 			text, _ = yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: escape(name)}) // it always encodes
 		}
 		b.WriteString("  - ")
