@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -42,8 +43,12 @@ func parityChecker() checker {
 	}
 }
 
+// parityMemory is what the collector of garbage aims at: a hundred thousand keys fit into 128 MiB by it.
+const parityMemory = 96 << 20
+
 // checkParity is vwrap check parity.
 func (i *invocation) checkParity(c *cli.Context) (check.Report, error) {
+	debug.SetMemoryLimit(parityMemory)
 	i.command = []string{"true"} // a session is of some command; none is run
 	s, err := i.session(c)
 	if err != nil {
