@@ -38,21 +38,43 @@ func startContainer(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Kind: Docker, What: image + " in a container", close: func() { d.remove(id) }}
-	published, err := d.say(ctx, "port", id, "8200/tcp")
-	if err != nil {
-		said := d.lastWords(id)
-		s.Close()
-		return nil, fmt.Errorf("start %s: the container has ended: %s", image, said)
-	}
-	address, _, _ := strings.Cut(published, "\n")
-	s.Address = "http://" + address
-	s.Unseal = unsealer(s.Address, o.Token, func() string { return d.unsealKey(id) })
-	if err := await(ctx, s.Address, o.Token, readyWithin, nil); err != nil {
+	gone := make(chan struct{})
+	waiting, leave := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(gone)
+		_, _ = d.say(waiting, "wait", id) // until it has ended, or is removed
+	}()
+	s := &Server{Kind: Docker, What: image + " in a container", gone: gone, close: func() { d.remove(id); leave(); <-gone }}
+	if err := s.answer(ctx, d, id, o.Token); err != nil {
+		if ended(gone) {
+			err = fmt.Errorf("the container has ended: %s", d.lastWords(id))
+		}
 		s.Close()
 		return nil, fmt.Errorf("start %s: %w", image, err)
 	}
 	return s, nil
+}
+
+// answer finds out where the container is published, and waits until the server there answers.
+func (s *Server) answer(ctx context.Context, d docker, id, token string) error {
+	published, err := d.say(ctx, "port", id, "8200/tcp")
+	if err != nil {
+		return err
+	}
+	address, _, _ := strings.Cut(published, "\n")
+	s.Address = "http://" + address
+	s.Unseal = unsealer(s.Address, token, func() string { return d.unsealKey(id) })
+	return await(ctx, s.Address, token, readyWithin, s.gone)
+}
+
+// ended reports whether a container has, or does in a moment: Docker may say so by its other answers first.
+func ended(gone <-chan struct{}) bool {
+	select {
+	case <-gone:
+		return true
+	case <-time.After(2 * time.Second):
+		return false
+	}
 }
 
 // CheckImage refuses an image without a version: who runs it tomorrow would have another server.
