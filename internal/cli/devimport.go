@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,10 +17,8 @@ import (
 	"github.com/vwrap/vwrap/internal/devserver/host"
 	"github.com/vwrap/vwrap/internal/devserver/imports"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/rewrite"
 )
-
-// keptSuffix ends the name under which the file is kept that --rewrite replaces: the server has its values in memory alone.
-const keptSuffix = ".before-vwrap"
 
 // importOf is what --from-env asks for.
 func importOf(c *cli.Context) (*host.Import, error) {
@@ -61,13 +58,13 @@ func tellImport(ctx context.Context, c *cli.Context, i *host.Import) error {
 	name := c.String("from-env")
 	fmt.Fprintf(proc.Stderr{}, "%s", f.Diff(name))
 	if !c.Bool("yes") {
-		fmt.Fprintf(proc.Stderr{}, "write this to %s, and keep what it was as %s? [y/N] ", name, filepath.Base(name)+keptSuffix)
+		fmt.Fprintf(proc.Stderr{}, "write this to %s, and keep what it was as %s? [y/N] ", name, filepath.Base(name)+rewrite.Suffix)
 		if !agrees(ctx) {
 			fmt.Fprintf(proc.Stderr{}, "vwrap: %s is left as it is\n", name)
 			return nil
 		}
 	}
-	return rewrite(name, i.File, f, text)
+	return putReferences(name, i.File, f, text)
 }
 
 // agrees reads an answer, until ctx ends.
@@ -85,23 +82,14 @@ func agrees(ctx context.Context) bool {
 	}
 }
 
-func rewrite(name, file string, f imports.File, text []byte) error {
-	kept := file + keptSuffix
-	k, err := os.OpenFile(kept, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("--rewrite: %s is there: it may have values that are nowhere else: move it away", kept)
-	}
-	if err != nil {
+func putReferences(name, file string, f imports.File, text []byte) error {
+	if err := rewrite.Keep(file, text); err != nil {
 		return fmt.Errorf("--rewrite: %w", err)
 	}
-	_, err = k.Write(text)
-	if err = errors.Join(err, k.Sync(), k.Close()); err != nil {
-		return fmt.Errorf("--rewrite: %w", err)
-	}
-	if err := imports.Replace(file, text, f.Rewritten()); err != nil {
-		os.Remove(kept)
+	if err := rewrite.Replace(file, text, f.Rewritten()); err != nil {
+		os.Remove(file + rewrite.Suffix)
 		return err
 	}
-	fmt.Fprintf(proc.Stderr{}, "vwrap: %s has references now; its values are in %s until you have put them where they belong\n", name, filepath.Base(kept))
+	fmt.Fprintf(proc.Stderr{}, "vwrap: %s has references now; its values are in %s until you have put them where they belong\n", name, filepath.Base(file)+rewrite.Suffix)
 	return nil
 }

@@ -127,37 +127,6 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	file, link := filepath.Join(dir, "real", ".env"), filepath.Join(dir, "link")
-	if err := errors.Join(os.Mkdir(filepath.Dir(file), 0o755), os.WriteFile(file, []byte("old"), 0o640), os.Chmod(file, 0o640), os.Symlink(file, link)); err != nil {
-		t.Fatal(err)
-	}
-	if err := imports.Replace(link, []byte("other"), []byte("new")); !errors.Is(err, imports.ErrChanged) {
-		t.Errorf("a file that has changed: %v", err)
-	}
-	if err := imports.Replace(link, []byte("old"), []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(file)
-	info, statErr := os.Stat(file)
-	if err = errors.Join(err, statErr); err != nil || string(text) != "new" || info.Mode().Perm() != 0o640 {
-		t.Errorf("%q, %v, %v", text, info.Mode(), err)
-	}
-	if to, err := os.Readlink(link); err != nil || to != file {
-		t.Errorf("the link is one no more: %v", err)
-	}
-	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
-		t.Errorf("left behind: %v", left)
-	}
-	for _, path := range []string{dir, filepath.Join(dir, "none")} {
-		if err := imports.Replace(path, nil, nil); err == nil {
-			t.Errorf("%s is replaced", path)
-		}
-	}
-}
-
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{old, "A=1\nB=${A}", "A=a\\ b\\\"\nB=\"$(x)\"", "export A='x' # y\nB=\"z\"", "A=\u00a0x", "=x", "A=", "a b=cccc", "A=\"\\n\\\\\""} {
 		f.Add(s, "A")
