@@ -192,6 +192,7 @@ func newApp(i *invocation) *cli.App {
 				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
 				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
 			},
+			initCommand(i),
 			{
 				Name: "hook", Usage: "print the use_vwrap function for direnv", UsageText: "vwrap hook direnv",
 				Description: "Print the function use_vwrap for direnv: eval \"$(vwrap hook direnv)\" in\n~/.config/direnv/direnvrc, and \"use vwrap\" in a project's .envrc.",

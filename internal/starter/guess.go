@@ -1,0 +1,47 @@
+package starter
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	// secretWords end the names of secrets, also where a word is written onto another: PGPASSWORD.
+	secretWords = []string{"PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD", "SECRET", "SECRETS", "TOKEN", "APIKEY", "KEY", "CREDENTIAL", "CREDENTIALS", "DSN", "SALT", "PEPPER"}
+	glued       = []string{"PASSWORD", "SECRET", "TOKEN", "APIKEY"}
+	// afterSecret may follow such a word: SECRET_KEY_BASE, API_TOKEN_2.
+	afterSecret = []string{"BASE", "BASE64", "B64", "HEX", "VALUE", "OLD", "NEW", "CURRENT", "PREVIOUS", "PRIMARY", "SECONDARY", "DEV", "TEST", "LOCAL", "PROD", "1", "2", "3"}
+	// open are parts of names whose values end up in everybody's browser.
+	open = []string{"PUBLIC", "PUBLISHABLE", "VITE"}
+
+	word         = regexp.MustCompile(`[A-Z0-9]+`)
+	withPassword = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:@/\s]*:[^@/\s]+@`)                                                                   // postgres://app:tiger@localhost, app:tiger@tcp(localhost)
+	issued       = regexp.MustCompile(`^(?:gh[pousr]_|github_pat_|glpat-|sk_live_|sk_test_|sk-|xox[abpr]-|AKIA|ASIA|hv[sbr]\.|-----BEGIN [A-Z ]*PRIVATE KEY)`) // what is known by its beginning
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// secretive guesses whether a variable is a secret, by its name and by what its value looks like.
+func secretive(name, value string) bool {
+	if strings.HasPrefix(value, "vault:") || strings.Contains(value, "${vault:") || withPassword.MatchString(value) || issued.MatchString(value) {
+		return true
+	}
+	words := word.FindAllString(strings.ToUpper(name), -1)
+	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(open, w) }) || strings.HasPrefix(name, "REACT_APP_") {
+		return false
+	}
+	for len(words) > 1 && slices.Contains(afterSecret, words[len(words)-1]) {
+		words = words[:len(words)-1]
+	}
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1]
+	return name == "AWS_ACCESS_KEY_ID" || slices.Contains(secretWords, last) ||
+		slices.ContainsFunc(glued, func(w string) bool { return strings.HasSuffix(last, w) })
+}
+
+// ours reports whether a variable is one of Vault's or vwrap's own, which no program is handed.
+func ours(name string) bool {
+	return slices.ContainsFunc([]string{"VAULT_", "BAO_", "VWRAP_"}, func(p string) bool { return strings.HasPrefix(name, p) })
+}
