@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vwrap/vwrap/internal/forms"
 )
 
 // BenchmarkTree looks through Go's own source three times over and a file of noise, in turn with grep, which has one
@@ -28,9 +30,9 @@ func BenchmarkTree(b *testing.B) {
 			v := benchValue(r)
 			secrets = append(secrets, Secret{fmt.Sprintf("SECRET_%d", i), v})
 			values = append(values, v)
-			for _, f := range forms(v) {
-				if !strings.ContainsAny(f.text, "\n\x00") { // grep's patterns end there
-					all = append(all, f.text)
+			for _, f := range forms.Of(v) {
+				if !strings.ContainsAny(f.Text, "\n\x00") { // grep's patterns end there
+					all = append(all, f.Text)
 				}
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/vwrap/vwrap/internal/search"
 )
 
 // A file that is still to be looked at.
@@ -103,7 +105,7 @@ func (l *look) walk(ctx context.Context, path, shown, mend string, each func(dir
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			buffer := l.searcher.buffer()
+			buffer := l.searcher.Buffer()
 			for f := range files {
 				l.file(f, mend, buffer)
 			}
@@ -173,7 +175,7 @@ func (w walker) name(path string) {
 	rel := strings.TrimPrefix(strings.TrimPrefix(path, w.path), "/")
 	var own matches
 	for _, m := range w.inText(rel) {
-		m.hits = slices.DeleteFunc(m.hits, func(h hit) bool { return int(h.end) <= len(rel)-len(filepath.Base(rel)) })
+		m.hits = slices.DeleteFunc(m.hits, func(h search.Hit) bool { return int(h.End) <= len(rel)-len(filepath.Base(rel)) })
 		if len(m.hits) > 0 {
 			m.hits, m.more = m.hits[:1], 0
 			own = append(own, m)
@@ -207,7 +209,7 @@ func (l *look) file(f file, mend string, buffer []byte) {
 		return
 	}
 	var all matches
-	if err := l.searcher.stream(onlyReader{in}, buffer, l.collect(&all)); err != nil {
+	if err := l.searcher.Stream(onlyReader{in}, buffer, l.collect(&all)); err != nil {
 		l.cannotRead(f.shown, err)
 	}
 	where := finding{path: f.path}

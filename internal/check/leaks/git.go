@@ -223,7 +223,7 @@ func each(cmd *exec.Cmd, end byte, do func(string) error) error {
 
 // unpacked looks at the objects that git writes: "ID TYPE SIZE", the content, a line end.
 func (l *look) unpacked(r *bufio.Reader, asked <-chan object) error {
-	buffer := l.searcher.buffer()
+	buffer := l.searcher.Buffer()
 	for o := range asked {
 		header, err := r.ReadString('\n')
 		if err != nil {
@@ -252,7 +252,7 @@ func (l *look) unpacked(r *bufio.Reader, asked <-chan object) error {
 
 func (l *look) object(o object, commit bool, content io.Reader, buffer []byte) error {
 	var all matches
-	if err := l.searcher.stream(content, buffer, l.collect(&all)); err != nil {
+	if err := l.searcher.Stream(content, buffer, l.collect(&all)); err != nil {
 		return err
 	}
 	short := o.commit[:min(len(o.commit), 12)]
@@ -262,7 +262,7 @@ func (l *look) object(o object, commit bool, content io.Reader, buffer []byte) e
 		l.counts.commits++
 		for i := range all { // the lines of a commit's own form are nobody's
 			for h := range all[i].hits {
-				all[i].hits[h].line, all[i].hits[h].column = 0, 0
+				all[i].hits[h].Line, all[i].hits[h].Column = 0, 0
 			}
 		}
 		where.File, where.Mend = short, mendHistory

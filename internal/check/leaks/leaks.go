@@ -15,6 +15,8 @@ import (
 	"sync"
 
 	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/forms"
+	"github.com/vwrap/vwrap/internal/search"
 )
 
 // Secret is a value to look for, and the name under which it is told.
@@ -77,7 +79,7 @@ type look struct {
 	Options
 	targets  []target
 	patterns []pattern
-	searcher *searcher
+	searcher *search.Searcher
 	counts   counts
 	walked   []string // the directories and files that were looked at, whole
 	tops     []string // the work trees of git in them
@@ -98,7 +100,7 @@ type target struct {
 // pattern is one form of a target.
 type pattern struct {
 	target int
-	form
+	forms.Form
 }
 
 // finding is one of the report, and the file whose state in git is still to be said.
@@ -112,13 +114,13 @@ func newLook(o Options) *look {
 	l := &look{Options: o}
 	var texts [][]byte
 	for _, t := range l.targetsOf(o.Secrets) {
-		for _, f := range forms(t.value) {
+		for _, f := range forms.Of(t.value) {
 			l.patterns = append(l.patterns, pattern{len(l.targets), f})
-			texts = append(texts, []byte(f.text))
+			texts = append(texts, []byte(f.Text))
 		}
 		l.targets = append(l.targets, t)
 	}
-	l.searcher = newSearcher(texts)
+	l.searcher = search.New(texts)
 	return l
 }
 
@@ -166,12 +168,12 @@ func (l *look) redact(text string) string {
 			done = to
 		}
 	}
-	l.searcher.find([]byte(text), func(p, start int) {
+	l.searcher.Find([]byte(text), func(p, start int) {
 		if start >= to {
 			flush()
 			from, names = start, l.targets[l.patterns[p].target].names
 		}
-		to = max(to, start+len(l.patterns[p].text))
+		to = max(to, start+len(l.patterns[p].Text))
 	})
 	flush()
 	return b.String() + text[done:]
@@ -180,7 +182,7 @@ func (l *look) redact(text string) string {
 // match is the places of one value in one stream.
 type match struct {
 	target int
-	hits   []hit
+	hits   []search.Hit
 	more   int // that were found after as many as are told
 }
 
@@ -190,9 +192,9 @@ const most = 20
 // matches are what stands in a stream, without what stands inside another form of the same value.
 type matches []match
 
-func (l *look) collect(into *matches) func(hit) {
-	return func(h hit) {
-		t := l.patterns[h.pattern].target
+func (l *look) collect(into *matches) func(search.Hit) {
+	return func(h search.Hit) {
+		t := l.patterns[h.Pattern].target
 		i := slices.IndexFunc(*into, func(m match) bool { return m.target == t })
 		if i < 0 {
 			i = len(*into)
@@ -202,12 +204,12 @@ func (l *look) collect(into *matches) func(hit) {
 	}
 }
 
-func (m *match) take(h hit) {
-	inside := func(a, b hit) bool { return b.start <= a.start && a.end <= b.end }
-	if slices.ContainsFunc(m.hits, func(have hit) bool { return inside(h, have) }) {
+func (m *match) take(h search.Hit) {
+	inside := func(a, b search.Hit) bool { return b.Start <= a.Start && a.End <= b.End }
+	if slices.ContainsFunc(m.hits, func(have search.Hit) bool { return inside(h, have) }) {
 		return
 	}
-	m.hits = slices.DeleteFunc(m.hits, func(have hit) bool { return inside(have, h) })
+	m.hits = slices.DeleteFunc(m.hits, func(have search.Hit) bool { return inside(have, h) })
 	if len(m.hits) == most {
 		m.more++
 		return
@@ -219,8 +221,8 @@ func (m *match) take(h hit) {
 func (l *look) inText(text string) matches {
 	var all matches
 	collect := l.collect(&all)
-	l.searcher.find([]byte(text), func(p, start int) {
-		collect(hit{pattern: p, start: int64(start), end: int64(start + len(l.patterns[p].text))})
+	l.searcher.Find([]byte(text), func(p, start int) {
+		collect(search.Hit{Pattern: p, Start: int64(start), End: int64(start + len(l.patterns[p].Text))})
 	})
 	return all
 }
@@ -231,8 +233,8 @@ func (l *look) tell(found matches, where finding, has string) {
 		f := where
 		f.Rule, f.Subject = "leak", l.targets[m.target].names
 		for _, h := range m.hits {
-			f.Line, f.Column = h.line, h.column
-			f.Text = strings.TrimSpace(has + " has the value of " + f.Subject + " " + l.patterns[h.pattern].as)
+			f.Line, f.Column = h.Line, h.Column
+			f.Text = strings.TrimSpace(has + " has the value of " + f.Subject + " " + l.patterns[h.Pattern].As)
 			l.add(f)
 		}
 		if m.more > 0 {

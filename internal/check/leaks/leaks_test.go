@@ -1,6 +1,7 @@
 package leaks
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/forms"
 )
 
 const (
@@ -85,7 +87,7 @@ func told(t *testing.T, r check.Report, dir string) []string {
 		t.Fatal(err)
 	}
 	for _, s := range secrets {
-		if hasForm(s.Value, string(all)) || strings.Contains(fmt.Sprint(r), s.Value) {
+		if slices.ContainsFunc(forms.Of(s.Value), func(f forms.Form) bool { return bytes.Contains(all, []byte(f.Text)) }) || strings.Contains(fmt.Sprint(r), s.Value) {
 			t.Errorf("the report has the value of %s: %s", s.Name, all)
 		}
 	}

@@ -1,4 +1,4 @@
-package leaks
+package search
 
 import (
 	"bytes"
@@ -8,18 +8,20 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/vwrap/vwrap/internal/forms"
 )
 
-// naive is what the searcher has to find, found the plain way.
-func naive(patterns [][]byte, text []byte) []hit {
-	var all []hit
+// naive is what the Searcher has to find, found the plain way.
+func naive(patterns [][]byte, text []byte) []Hit {
+	var all []Hit
 	for p, pattern := range patterns {
 		for at := 0; at+len(pattern) <= len(text); at++ {
 			if bytes.HasPrefix(text[at:], pattern) {
 				before := text[:at]
-				all = append(all, hit{
-					pattern: p, start: int64(at), end: int64(at + len(pattern)),
-					line: 1 + bytes.Count(before, []byte("\n")), column: at - bytes.LastIndexByte(before, '\n'),
+				all = append(all, Hit{
+					Pattern: p, Start: int64(at), End: int64(at + len(pattern)),
+					Line: 1 + bytes.Count(before, []byte("\n")), Column: at - bytes.LastIndexByte(before, '\n'),
 				})
 			}
 		}
@@ -27,17 +29,17 @@ func naive(patterns [][]byte, text []byte) []hit {
 	return all
 }
 
-func byPlace(a, b hit) int {
-	if a.start != b.start {
-		return int(a.start - b.start)
+func byPlace(a, b Hit) int {
+	if a.Start != b.Start {
+		return int(a.Start - b.Start)
 	}
-	return a.pattern - b.pattern
+	return a.Pattern - b.Pattern
 }
 
-func streamed(t *testing.T, s *searcher, text []byte, size int) []hit {
+func streamed(t *testing.T, s *Searcher, text []byte, size int) []Hit {
 	t.Helper()
-	var all []hit
-	if err := s.stream(bytes.NewReader(text), make([]byte, size), func(h hit) { all = append(all, h) }); err != nil {
+	var all []Hit
+	if err := s.Stream(bytes.NewReader(text), make([]byte, size), func(h Hit) { all = append(all, h) }); err != nil {
 		t.Fatal(err)
 	}
 	slices.SortFunc(all, byPlace)
@@ -48,9 +50,9 @@ func compare(t *testing.T, patterns [][]byte, text []byte, sizes ...int) {
 	t.Helper()
 	want := naive(patterns, text)
 	slices.SortFunc(want, byPlace)
-	s := newSearcher(patterns)
-	for _, size := range append(sizes, s.longest, s.longest+1, s.longest+3, 2*s.longest, 1<<12) {
-		if size < s.longest {
+	s := New(patterns)
+	for _, size := range append(sizes, s.Longest, s.Longest+1, s.Longest+3, 2*s.Longest, 1<<12) {
+		if size < s.Longest {
 			continue
 		}
 		if got := streamed(t, s, text, size); !slices.Equal(got, want) {
@@ -88,12 +90,12 @@ func TestStream(t *testing.T) {
 
 func TestStreamError(t *testing.T) {
 	t.Parallel()
-	s := newSearcher([][]byte{[]byte("12345678")})
-	if err := s.stream(iotest.ErrReader(iotest.ErrTimeout), s.buffer(), func(hit) {}); err == nil {
+	s := New([][]byte{[]byte("12345678")})
+	if err := s.Stream(iotest.ErrReader(iotest.ErrTimeout), s.Buffer(), func(Hit) {}); err == nil {
 		t.Error("an error of the reader is lost")
 	}
 	var n int
-	if err := s.stream(iotest.OneByteReader(strings.NewReader("xx12345678x")), s.buffer(), func(hit) { n++ }); err != nil || n != 1 {
+	if err := s.Stream(iotest.OneByteReader(strings.NewReader("xx12345678x")), s.Buffer(), func(Hit) { n++ }); err != nil || n != 1 {
 		t.Errorf("byte by byte: %d, %v", n, err)
 	}
 }
@@ -105,8 +107,8 @@ func TestStreamRandom(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var patterns [][]byte
 		for range 1 + r.IntN(3) {
-			for _, f := range forms(randomValue(r)) {
-				patterns = append(patterns, []byte(f.text))
+			for _, f := range forms.Of(randomValue(r)) {
+				patterns = append(patterns, []byte(f.Text))
 			}
 		}
 		var text []byte
@@ -122,7 +124,7 @@ func TestStreamRandom(t *testing.T) {
 func randomValue(r *rand.Rand) string {
 	alphabet := []rune([]string{"abcXYZ019", "ab\n'\"\\$` ", "aé漢😀/&?%", "\x01\x1b\x7f~#!<>", "aa"}[r.IntN(5)])
 	var b strings.Builder
-	for b.Len() < shortestValue+r.IntN(40) {
+	for b.Len() < 8+r.IntN(40) {
 		b.WriteRune(alphabet[r.IntN(len(alphabet))])
 	}
 	return b.String()
@@ -131,16 +133,16 @@ func randomValue(r *rand.Rand) string {
 func FuzzStream(f *testing.F) {
 	f.Add("12345678", "abcdefgh\n", "x12345678\nabcdefgh\n", uint16(10))
 	f.Fuzz(func(t *testing.T, a, b, text string, size uint16) {
-		if len(a) < shortestValue || len(b) < shortestValue || len(text) > 1<<12 {
+		if len(a) < 8 || len(b) < 8 || len(text) > 1<<12 {
 			t.Skip()
 		}
 		var patterns [][]byte
 		for _, v := range []string{a, b} {
-			for _, f := range forms(v) {
-				if len(f.text) < shortestValue {
-					t.Fatalf("%q %s is %q: too short", v, f.as, f.text)
+			for _, f := range forms.Of(v) {
+				if len(f.Text) < 8 {
+					t.Fatalf("%q %s is %q: too short", v, f.As, f.Text)
 				}
-				patterns = append(patterns, []byte(f.text))
+				patterns = append(patterns, []byte(f.Text))
 			}
 		}
 		for _, p := range patterns {

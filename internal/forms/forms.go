@@ -1,4 +1,5 @@
-package leaks
+// Package forms knows the ways in which a text is written down: by encoders, by shells, in databases.
+package forms
 
 import (
 	"encoding/base64"
@@ -9,21 +10,21 @@ import (
 	"unicode/utf8"
 )
 
-// form is one way in which a value is written down.
-type form struct {
-	as   string // how it is told: "as base64"; "" for the value as it is
-	text string
+// Form is one way in which a value is written down.
+type Form struct {
+	As   string // how it is told: "as base64"; "" for the value as it is
+	Text string
 }
 
-// forms are the ways in which a value may be written down, each text once, the plainest first.
-func forms(value string) []form {
-	var all []form
+// Of are the ways in which a value may be written down, each text once, the plainest first.
+func Of(value string) []Form {
+	var all []Form
 	seen := map[string]bool{}
 	add := func(as string, texts ...string) {
 		for _, t := range texts {
 			if t != "" && !seen[t] {
 				seen[t] = true
-				all = append(all, form{as, t})
+				all = append(all, Form{as, t})
 			}
 		}
 	}
@@ -39,6 +40,9 @@ func forms(value string) []form {
 	return all
 }
 
+// shortestLine is what a line needs that stands for all of a value.
+const shortestLine = 16
+
 // longestLine finds a key that was indented, or has got the line ends of another system. "" is for a value of one line, and
 // where the lines are short or say nothing.
 func longestLine(value string) string {
@@ -52,7 +56,7 @@ func longestLine(value string) string {
 			longest = line
 		}
 	}
-	if len(longest) < 2*shortestValue {
+	if len(longest) < shortestLine {
 		return ""
 	}
 	return longest
