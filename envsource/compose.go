@@ -144,18 +144,24 @@ func (s slot) whence() whence {
 
 // Secrets are the values that are to be kept from sight, sorted: what was injected, less what is literal, and what was
 // read for it, which may be a part alone.
-func (r Result) Secrets() []string {
-	all := map[string]bool{}
-	for name, value := range r.Injected {
-		all[value] = !r.Literal[name] || all[value]
-	}
-	for _, kept := range r.Carry.Answers {
-		for _, raw := range kept.Fields {
-			all[text(raw)] = kept.Read.Source != SourceDotenv || all[text(raw)]
+func (r Result) Secrets() []string { return slices.Sorted(maps.Keys(r.SecretNames())) }
+
+// SecretNames are Secrets, each with a name: that of a variable, or path#field for what is a part of one alone.
+func (r Result) SecretNames() map[string]string {
+	names := map[string]string{}
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(r.Injected))) {
+		if !r.Literal[name] {
+			names[r.Injected[name]] = name
 		}
 	}
-	maps.DeleteFunc(all, func(_ string, secret bool) bool { return !secret })
-	return slices.Sorted(maps.Keys(all))
+	for _, kept := range r.Carry.Answers {
+		for field, raw := range kept.Fields {
+			if value := text(raw); kept.Read.Source != SourceDotenv && names[value] == "" {
+				names[value] = kept.Read.String() + "#" + field
+			}
+		}
+	}
+	return names
 }
 
 // Lasting are the secrets that are the same when they are fetched again, so that they may lie somewhere: variables, and

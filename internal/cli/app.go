@@ -17,6 +17,7 @@ import (
 
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/mask"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
 	"github.com/vwrap/vwrap/signals"
@@ -29,6 +30,9 @@ func Main(argv []string) int {
 	}
 	if len(argv) == 2 && argv[1] == devHost {
 		return serveDev()
+	}
+	if len(argv) == 2 && argv[1] == mask.Hidden {
+		return mask.Serve()
 	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
@@ -77,12 +81,12 @@ type invocation struct {
 // launches reports whether this command line is one that will send a courier, which needs nothing but its orders, as
 // far as can be told before it is parsed: a guess, which costs a moment where it is wrong.
 func launches(own, command []string) bool {
-	if len(command) == 0 || slices.Contains(own, "exec") || slices.Contains(own, "plan") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" {
+	if len(command) == 0 || slices.Contains(own, "exec") || slices.Contains(own, "plan") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" || os.Getenv("VWRAP_MASK") != "" {
 		return false
 	}
 	other := slices.ContainsFunc(own, func(arg string) bool {
 		name := strings.TrimLeft(arg, "-")
-		return strings.HasPrefix(name, "once") || strings.HasPrefix(name, "preserve-fds")
+		return strings.HasPrefix(name, "once") || strings.HasPrefix(name, "preserve-fds") || strings.HasPrefix(name, "mask")
 	})
 	return !other && injects(own)
 }

@@ -54,6 +54,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "kill-stragglers", EnvVars: []string{"VWRAP_KILL_STRAGGLERS"}, Usage: "when the command has ended, end what it left running, and wait for that"},
 		&cli.IntFlag{Name: "preserve-fds", EnvVars: []string{"VWRAP_PRESERVE_FDS"}, Usage: "the command gets the `N` descriptors from 3 on too"},
 		&cli.BoolFlag{Name: "allow-core-dumps", EnvVars: []string{"VWRAP_ALLOW_CORE_DUMPS"}, Usage: "leave the command's core dump limits alone"},
+		&cli.StringFlag{Name: "mask", EnvVars: []string{"VWRAP_MASK"}, Usage: "`WHEN` is never or always: write *** for secrets in what the command prints", DefaultText: "never"},
 		&cli.BoolFlag{Name: "no-revoke", EnvVars: []string{"VWRAP_NO_REVOKE"}, Usage: "revoke nothing: leases and tokens are left to expire"},
 	}, logFlags())
 }

@@ -135,6 +135,9 @@ func checkFlags(c *cli.Context) error {
 	if action := c.String("on-rotate"); action != "" && !slices.Contains([]string{"restart", "signal", "overlap", "none", "exit"}, action) {
 		errs = append(errs, fmt.Errorf("--on-rotate %s: want restart, signal, none or exit", action))
 	}
+	if when := c.String("mask"); when != "" && when != "never" && when != "always" {
+		errs = append(errs, fmt.Errorf("%s: want never or always", spelled(c, "mask", when)))
+	}
 	for _, name := range []string{"signal", "stop-signal"} {
 		if text := c.String(name); text != "" || onLine(c, name) {
 			if _, err := signals.Parse(text); err != nil {

@@ -74,6 +74,7 @@ type session struct {
 	once    once
 	timeout time.Duration // of the start
 	revoke  bool
+	mask    bool  // secrets in what the command prints
 	alone   bool  // signals go to the command alone
 	fds     []int // the user's, that the command gets
 	log     *slog.Logger
@@ -93,8 +94,8 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 	}
 	s := &session{
 		conf: conf, timeout: c.Duration("start-timeout"), revoke: !c.Bool("no-revoke"), getenv: os.Getenv,
-		alone: c.Bool("signal-child-only"),
-		log:   newLog(proc.Stderr{}, c.String("log-format"), level),
+		alone: c.Bool("signal-child-only"), mask: c.String("mask") == "always",
+		log: newLog(proc.Stderr{}, c.String("log-format"), level),
 	}
 	if o, ok := c.Generic("once").(*once); ok {
 		s.once = *o
@@ -223,6 +224,9 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	if s.once.on && len(s.conf.Rotation.Listen) > 0 {
 		return proc.Status{Code: courier.StatusFailed}, terminal, errors.New("--once: rotation.listen needs a vwrap that stays, to hold the sockets")
 	}
+	if s.once.on && s.mask {
+		return proc.Status{Code: courier.StatusFailed}, terminal, errors.New("--once: --mask always needs a vwrap that stays, to see to what the command prints")
+	}
 	sockets, err := listen.Open(s.conf.Rotation.Listen)
 	if err != nil {
 		return proc.Status{Code: courier.StatusFailed}, terminal, err
@@ -323,8 +327,13 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 		l.Close() // of the courier that was prepared on a guess
 		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
 	}
+	masking, err := s.openMask(l)
+	if err != nil {
+		return proc.Status{Code: courier.StatusFailed}, err
+	}
 	if client == nil {
-		return wrap.Run(ctx, out, idle{}, inbox.C, s.policy)
+		status, err := wrap.Run(ctx, out, idle{}, inbox.C, s.policy)
+		return masking.end(inbox, status, err)
 	}
 	keeper := s.keeper(client, token)
 	defer s.listen(keeper.State)()
@@ -333,6 +342,7 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 	beside.Go(func() { keeper.Run(ctx) })
 	beside.Go(func() { s.followToken(ctx, token, client, keeper) })
 	status, err := wrap.Run(ctx, out, keeper, inbox.C, s.policy)
+	status, err = masking.end(inbox, status, err)
 	stop()
 	beside.Wait()
 	s.letGo(keeper.Close)

@@ -27,6 +27,7 @@ type Launcher struct {
 	Children     *proc.Children
 	Terminal     *proc.Terminal
 	Alone        bool                      // signals go to the command alone, not to its process group
+	Out, Err     *os.File                  // where the command writes; nil is where vwrap does
 	Preserve     []int                     // descriptors for the command's 3 and on
 	Orders       Orders                    // what is the same for all errands
 	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
@@ -62,7 +63,7 @@ func (l *Launcher) Close() {
 // recruit returns a courier that waits for orders: the one that was prepared, where it can serve: it has no descriptors
 // for the command.
 func (l *Launcher) recruit(from *Courier) (*Courier, *os.File, error) {
-	if c := l.spare; c != nil && from == nil && len(l.Preserve) == 0 {
+	if c := l.spare; c != nil && from == nil && len(l.Preserve) == 0 && l.Out == nil {
 		l.spare = nil
 		return c, l.orders, nil
 	}
@@ -151,7 +152,7 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 	for _, f := range []*os.File{ordersR, reportW, gateR, memory, carry} {
 		fds = append(fds, int(f.Fd()))
 	}
-	p, err := l.Children.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: append(fds, l.Preserve...)})
+	p, err := l.Children.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: append(fds, l.Preserve...), Out: l.Out, Err: l.Err})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -180,7 +181,7 @@ func (c *Courier) Reported() <-chan Report { return c.reported }
 // Executed tells, after Open, how that went: nil once the program runs, or an ExecError.
 func (c *Courier) Executed() <-chan error { return c.executed }
 
-// Live is its generation's file, and where in it the live channel's answers are, once it has reported. The file is the
+// Live is its generation's file, and where in it the live channel's answers and the secrets are, once it has reported. The file is the
 // courier's until Forget.
 func (c *Courier) Live() (*os.File, Sections) { return c.memory, c.live }
 

@@ -10,14 +10,16 @@ import (
 	"strings"
 
 	"github.com/vwrap/vwrap/internal/export"
+	"github.com/vwrap/vwrap/internal/mask"
 )
 
 // LiveVariable names the live channel's socket to the command.
 const LiveVariable = "VWRAP_LIVE"
 
 // lay fills the memory file and seals it, so that neither we nor anybody can change it after: what the next generation
-// starts from, and, where live is not nil, these variables in the two forms of the live channel.
-func lay(f *os.File, c any, live map[string]string) (s Sections, err error) {
+// starts from, and, where they are not nil, the variables in the two forms of the live channel, and the secrets, by value, for who
+// masks them.
+func lay(f *os.File, c any, live, secrets map[string]string) (s Sections, err error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -31,6 +33,17 @@ func lay(f *os.File, c any, live map[string]string) (s Sections, err error) {
 		}
 		s.JSON = section(&b, text)
 		s.Dotenv = section(&b, export.DotenvAnyway(live))
+	}
+	if secrets != nil {
+		var values []mask.Value
+		for value, name := range secrets {
+			values = append(values, mask.Value{Name: name, Value: value})
+		}
+		text, err := json.Marshal(values)
+		if err != nil {
+			return s, errors.New("the memory file cannot be written")
+		}
+		s.Secrets = section(&b, string(text))
 	}
 	if fill(f, b.Bytes()) != nil {
 		return s, errors.New("the memory file cannot be written")

@@ -54,6 +54,7 @@ type Orders struct {
 	Notify    string          `json:"notify,omitempty"`   // the socket at which the command says that it is ready; "": nobody listens
 	Preserve  int             `json:"preserve,omitempty"` // how many descriptors of the user's come after the courier's own
 	Live      string          `json:"live,omitempty"`     // the live channel's socket, for the command to know; "": there is none
+	Mask      bool            `json:"mask,omitempty"`     // lay the secrets for who masks them
 	Cores     bool            `json:"cores,omitempty"`    // leave the command's core limits alone
 }
 
@@ -78,10 +79,12 @@ type Report struct {
 	Live     Sections            `json:"live"`             // where in the memory file the live channel's answers are
 }
 
-// Sections are where the injected variables are in a memory file, in the two forms of the live channel.
+// Sections are where the injected variables are in a memory file, in the two forms of the live channel, and the secrets among them, as
+// mask.Value has them.
 type Sections struct {
-	JSON   Section `json:"json"`
-	Dotenv Section `json:"dotenv"`
+	JSON    Section `json:"json"`
+	Dotenv  Section `json:"dotenv"`
+	Secrets Section `json:"secrets"`
 }
 
 // Section is a part of a file, in bytes.

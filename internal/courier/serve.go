@@ -180,7 +180,11 @@ func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 	if o.Notify != "" {
 		r.environ = set(r.environ, "NOTIFY_SOCKET", o.Notify)
 	}
-	if r.report.Live, err = lay(p.seal, result.Carry, live); err != nil {
+	var secrets map[string]string
+	if o.Mask {
+		secrets = result.SecretNames()
+	}
+	if r.report.Live, err = lay(p.seal, result.Carry, live, secrets); err != nil {
 		r.report.fail(StatusFailed, err)
 	}
 	if o.Errand == Launch {

@@ -23,6 +23,7 @@ type Spec struct {
 	Join  bool     // the process group of this process, instead of one of its own
 	In    *os.File // stdin; nil is this process's own
 	Out   *os.File // stdout; nil is this process's own
+	Err   *os.File // stderr; nil is this process's own
 }
 
 // Children are the child processes of this process: those that it starts, and those that the kernel gives it because
@@ -105,6 +106,9 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	}
 	if spec.Out != nil {
 		attr.Files[1] = spec.Out.Fd()
+	}
+	if spec.Err != nil {
+		attr.Files[2] = spec.Err.Fd()
 	}
 	EndWithThread(attr.Sys)
 	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
