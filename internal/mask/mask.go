@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +84,13 @@ func Start(children *proc.Children, self string) (_ *Process, err error) {
 
 // connect makes the control socket, and returns the other end.
 func (p *Process) connect() (*os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock() // no child is to have them
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +118,8 @@ const answerTime = 10 * time.Second
 // they are, the names of those that are left as they are: too short, or everyday words. The file is passed on, and not read here.
 func (p *Process) Publish(memory *os.File, at Section) (left []string, err error) {
 	_ = p.control.SetDeadline(time.Now().Add(answerTime))
-	defer p.control.SetDeadline(time.Time{})
 	r, err := p.ask(request{Publish: &at}, unix.UnixRights(int(memory.Fd())))
+	_ = p.control.SetDeadline(time.Time{})
 	return r.Left, err
 }
 
@@ -139,9 +146,7 @@ func (p *Process) ask(r request, rights []byte) (answer reply, err error) {
 	if _, _, err = p.control.WriteMsgUnix(text, rights, nil); err != nil {
 		return answer, ErrEnded
 	}
-	buffer := make([]byte, 64<<10)
-	n, err := p.control.Read(buffer)
-	if err != nil || n == 0 || json.Unmarshal(buffer[:n], &answer) != nil {
+	if json.NewDecoder(p.control).Decode(&answer) != nil {
 		return answer, ErrEnded
 	}
 	if answer.Error != "" {

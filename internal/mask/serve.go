@@ -34,7 +34,7 @@ const single = "SINGLE=1"
 // generations is of how many generations the values are masked: programs print old ones too.
 const generations = 16
 
-// request is what the process is told, a packet each.
+// request is what the process is told: one, and then its answer.
 type request struct {
 	Publish *Section `json:"publish,omitempty"` // of the memory file that comes with it
 	Drain   bool     `json:"drain,omitempty"`
@@ -102,7 +102,7 @@ type masker struct {
 
 // listen does what it is told, until nobody tells any more.
 func (m *masker) listen(c *net.UnixConn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	buffer, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	for {
 		n, oob, _, _, err := c.ReadMsgUnix(buffer, rights)
