@@ -15,6 +15,10 @@ import (
 
 // noticed: the keeper cannot keep something as it is.
 func (r *loop) noticed(n envsource.Notice) {
+	if n.Probe && r.next != nil && !r.next.told { // the courier may have read before that
+		r.late = append(r.late, n)
+		return
+	}
 	if n.Expired {
 		r.expired(n)
 	}

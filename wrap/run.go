@@ -102,10 +102,11 @@ type loop struct {
 	unready   func()       // ends the wait for that
 	released  <-chan struct{}
 	failures  int
-	saved     signals.Kept // came while no program ran
-	looked    bool         // a probe has found that what is pending can be done
-	ending    bool         // vwrap was told to end, or has decided to
-	status    *proc.Status // that vwrap's own decision means; nil: the command's own
+	saved     signals.Kept       // came while no program ran
+	late      []envsource.Notice // came while next was on its errand, and may be newer than what that reads
+	looked    bool               // a probe has found that what is pending can be done
+	ending    bool               // vwrap was told to end, or has decided to
+	status    *proc.Status       // that vwrap's own decision means; nil: the command's own
 	said      map[string]bool
 	done      bool
 
@@ -235,6 +236,7 @@ func (r *loop) launch(e courier.Errand, due ...string) error {
 // reported is what a courier's report means.
 func (r *loop) reported(report courier.Report) error {
 	r.next.told, r.next.held = true, r.merge(report.Holdings)
+	defer r.noticeLate()
 	for _, line := range report.Warnings {
 		r.sayOnce(line)
 	}
@@ -251,6 +253,15 @@ func (r *loop) reported(report courier.Report) error {
 		return nil
 	}
 	return r.prepared(report)
+}
+
+// noticeLate takes up what was noticed while a courier read.
+func (r *loop) noticeLate() {
+	late := r.late
+	r.late = nil
+	for _, n := range late {
+		r.noticed(n)
+	}
 }
 
 // merge lays what was read now over what the child's generation holds.

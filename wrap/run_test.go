@@ -339,6 +339,26 @@ func TestAProbeComesBeforeARotation(t *testing.T) {
 	})
 }
 
+// What changes while a courier reads may be newer than what that has read: it is looked at once more.
+func TestAChangeDuringARead(t *testing.T) {
+	wrapped(t, Policy{}, func(_ *testing.T, r *running) {
+		r.started()
+		r.now(func() { r.slow, r.report = true, reports(kv("1")) })
+		r.notice <- envsource.Notice{Key: "kv", Confirm: true, Probe: true}
+		pause(time.Millisecond)
+		r.want("probe [kv]")
+		r.notice <- envsource.Notice{Key: "kv", Confirm: true, Probe: true}
+		pause(time.Millisecond)
+		probe := r.gens[1]
+		r.now(func() {
+			probe.reported <- r.report(probe.task)
+			r.slow, r.report = false, reports(kv("2"))
+		})
+		pause(time.Millisecond)
+		r.want("dismiss 2", "hold 1 [db=a kv=1]", "probe [kv]", "dismiss 3")
+	})
+}
+
 func TestStopFirst(t *testing.T) {
 	wrapped(t, Policy{StopFirst: true}, func(_ *testing.T, r *running) {
 		r.started()

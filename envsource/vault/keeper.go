@@ -109,6 +109,9 @@ func newKeeper(s server, token Token, o Options) *Keeper {
 // Notices is where the wrapper is told. A notice is sent once, until Hold says that it was heeded.
 func (k *Keeper) Notices() <-chan envsource.Notice { return k.notices }
 
+// Notice tells the wrapper of a holding that is none of Vault's, in turn with what the keeper has to tell itself.
+func (k *Keeper) Notice(n envsource.Notice) { k.tell(func() { k.outbox = append(k.outbox, n) }) }
+
 // Run keeps until ctx ends. When it returns no goroutine of the keeper is left.
 func (k *Keeper) Run(ctx context.Context) {
 	k.ctx = ctx

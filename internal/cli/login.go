@@ -130,7 +130,7 @@ func (s *session) followToken(ctx context.Context, token vault.Token, client *va
 	if token.File == "" {
 		return
 	}
-	file, err := watch.New(token.File)
+	file, err := watch.New(0, token.File)
 	if err != nil {
 		s.log.Debug(err.Error())
 		return

@@ -332,7 +332,11 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 		return proc.Status{Code: courier.StatusFailed}, err
 	}
 	if client == nil {
-		status, err := wrap.Run(ctx, out, idle{}, inbox.C, s.policy)
+		alone := idle{ctx, make(chan envsource.Notice)}
+		followed := s.followFiles(alone.Notice)
+		status, err := wrap.Run(ctx, out, alone, inbox.C, s.policy)
+		stop()
+		followed()
 		return masking.end(inbox, status, err)
 	}
 	keeper := s.keeper(client, token)
@@ -340,10 +344,12 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 	l.Token = keeper.Token
 	var beside sync.WaitGroup
 	beside.Go(func() { keeper.Run(ctx) })
+	followed := s.followFiles(keeper.Notice)
 	beside.Go(func() { s.followToken(ctx, token, client, keeper) })
 	status, err := wrap.Run(ctx, out, keeper, inbox.C, s.policy)
 	status, err = masking.end(inbox, status, err)
 	stop()
+	followed()
 	beside.Wait()
 	s.letGo(keeper.Close)
 	return status, err
@@ -485,7 +491,18 @@ func (d direct) Launch(courier.Task, wrap.Generation) (wrap.Generation, error) {
 }
 
 // idle is the keeper of a command that holds nothing of Vault's.
-type idle struct{}
+type idle struct {
+	ctx     context.Context // of the run: nobody is told of anything after it
+	notices chan envsource.Notice
+}
+
+// Notice tells the wrapper of a holding.
+func (i idle) Notice(n envsource.Notice) {
+	select {
+	case i.notices <- n:
+	case <-i.ctx.Done():
+	}
+}
 
 var settled = func() <-chan struct{} {
 	c := make(chan struct{})
@@ -503,4 +520,4 @@ func (idle) Drop(uint64, bool) <-chan struct{} { return settled }
 func (idle) Heard(string) {}
 
 // Notices implements wrap.Keeper.
-func (idle) Notices() <-chan envsource.Notice { return nil }
+func (i idle) Notices() <-chan envsource.Notice { return i.notices }
