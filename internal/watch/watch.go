@@ -106,9 +106,9 @@ func (f *Files) follow(poll time.Duration) {
 			if f.touched(event.Name) {
 				calm.Reset(settle)
 			}
-		case <-f.watcher.Errors: // events were lost
+		case _, lost := <-f.watcher.Errors: // that is, events
 			for path := range f.known {
-				f.dirty[path] = true
+				f.dirty[path] = lost
 			}
 			calm.Reset(settle)
 		case <-calm.C:
