@@ -32,7 +32,7 @@ e2e: build
 
 e2e-full: build ## what takes too long for each run: clusters that lose their leader, and the soak
 	.ci/install test
-	cd e2e && $(GO) vet -tags full ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -tags full -count=1 -timeout 30m -run '^(TestCluster|TestServerKilled|TestLive|TestOverlap)' .
+	cd e2e && $(GO) vet -tags full ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -tags full -count=1 -timeout 30m -run '^(TestCluster|TestServerKilled|TestLive|TestOverlap|TestSupervisorHoldsNoValueInAnyMode)' .
 	$(MAKE) --no-print-directory soak
 
 contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
