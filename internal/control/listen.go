@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,11 +16,27 @@ import (
 // longest is what a socket's path may be long (unix(7): 108 bytes with the NUL; macOS has 104).
 const longest = 103
 
+// mostConnections is how many a socket has at a time: one who opens more than he uses costs no more than that.
+const mostConnections = 256
+
 // listener takes connections of the users who may come, and of no others.
 type listener struct {
 	*net.UnixListener
 	path  string
 	users []int
+	open  chan struct{} // as many as are open
+}
+
+// counted is a connection that counts for as long as it is open.
+type counted struct {
+	*net.UnixConn
+	closed func()
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	c.closed()
+	return c.UnixConn.Close()
 }
 
 // listen listens in the first of the places that can be used, under a name that nobody knows before. users may
@@ -57,7 +74,7 @@ func (p place) listen(suffix string, users []int) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &listener{l, path, users}, nil
+	return &listener{l, path, users, make(chan struct{}, mostConnections)}, nil
 }
 
 // listenAt makes a socket that listens when it gets its name: between its bind(2) and its listen(2) it refuses, and
@@ -86,7 +103,7 @@ func (l *listener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// Accept returns the next connection of one who may come.
+// Accept returns the next connection of one who may come. Those that are too many are closed.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.AcceptUnix()
@@ -94,7 +111,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if uid, err := peer(conn); err == nil && slices.Contains(l.users, uid) {
-			return conn, nil
+			select {
+			case l.open <- struct{}{}:
+				return &counted{conn, sync.OnceFunc(func() { <-l.open })}, nil
+			default:
+			}
 		}
 		_ = conn.Close()
 	}

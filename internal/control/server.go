@@ -46,19 +46,29 @@ func Listen(getenv func(string) string, run Run) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{run: run, listener: l, clients: map[chan Event]bool{}}
+	s.http = newServer(s.handler())
+	s.done.Go(func() { _ = s.http.Serve(l) })
+	return s, nil
+}
+
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/events", s.events)
 	mux.HandleFunc("POST /v1/rotate", s.rotate)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	s.http = newServer(mux)
-	s.done.Go(func() { _ = s.http.Serve(l) })
-	return s, nil
+	return mux
 }
+
+// patience is how long a client may take to say what it wants.
+const patience = 10 * time.Second
 
 // newServer serves h, and says nothing on its own: standard error is the command's too.
 func newServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
 }
 
 // Path is the socket's file.
@@ -98,12 +108,14 @@ type rotateReply struct {
 
 func (s *Server) rotate(w http.ResponseWriter, r *http.Request) {
 	var asked rotateRequest
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&asked); err != nil {
 		answer(w, nil, Refusal{errors.New(`want {"variables": ["NAME", …]}`)})
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a rotation takes its time
 	generation, err := s.run.Rotate(r.Context(), asked.Variables)
 	answer(w, rotateReply{generation}, err)
 }
