@@ -194,7 +194,7 @@ func (c *Children) take(pid int) bool {
 	p := c.own[got]
 	switch {
 	case ws.Stopped():
-		if p != nil {
+		if p != nil && !p.killed {
 			p.stopped(ws.StopSignal())
 		}
 	case p != nil:

@@ -13,7 +13,7 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("this process is %q: %v", own, err)
 	}
 	c := family(t)
-	p, _ := c.shell(t, "echo up; cat >/dev/null; exit 0")
+	p, _ := c.shell(t, "exec sleep 1000")
 	other, err := Identity(p.PID())
 	if err != nil || !Lives(other) || other == own {
 		t.Errorf("a child is %q: %v", other, err)

@@ -74,12 +74,12 @@ func TestStatus(t *testing.T) {
 }
 
 func TestAProcessHasItsOwnGroupAndNoStrangersDescriptors(t *testing.T) {
-	p, out := family(t).shell(t, `ps -o pgid= -p $$ >&3; ls /proc/$$/fd | tr '\n' ' ' >&3; echo >&3; exec sleep 100`)
+	p, out := family(t).shell(t, `ps -o pgid= -p $$ >&3; (ls -m /proc/$$/fd >&3); exec sleep 100`)
 	if got := line(t, out); got != strconv.Itoa(p.PID()) {
 		t.Errorf("process group %s, want its own (%d)", got, p.PID())
 	}
-	if got := line(t, out); got != "0 1 2 3" {
-		t.Errorf("descriptors %s, want 0 1 2 3", got)
+	if got := line(t, out); got != "0, 1, 2, 3" {
+		t.Errorf("descriptors %s, want 0, 1, 2, 3", got)
 	}
 }
 

@@ -127,13 +127,35 @@ func (p *Process) Kill() {
 	p.children.mu.Lock()
 	defer p.children.mu.Unlock()
 	p.killed = true
-	kin := p.kin.living(p.children)
+	kin := p.freeze()
 	if !p.over() {
 		_ = p.send(unix.SIGKILL, false)
 	}
 	for _, e := range kin {
 		_ = e.signal(unix.SIGKILL)
 	}
+}
+
+// freeze returns the kin, and stops all where no signal to a group reaches them at once: what is not stopped may start something after
+// it was looked for, and end before it tells whose that was.
+func (p *Process) freeze() []entry {
+	kin := p.kin.living(p.children)
+	if !p.kin.shared || p.over() {
+		return kin
+	}
+	_ = unix.Kill(p.pid, unix.SIGSTOP)
+	stopped := map[int]bool{}
+	for news := true; news; {
+		news = false
+		kin = p.kin.living(p.children)
+		for _, e := range kin {
+			if !stopped[e.pid] {
+				stopped[e.pid], news = true, true
+				_ = e.signal(unix.SIGSTOP)
+			}
+		}
+	}
+	return kin
 }
 
 // Drain waits, once the process has ended, until its kin have too, and closes the channel then. Those that were not
