@@ -15,9 +15,7 @@ func (s *Server) databaseEndpoints() endpoints {
 		"creds/":        {opRead: s.makeUser},
 		"static-creds/": {opRead: readStaticUser},
 		"rotate-role/":  {opWrite: rotateRole},
-		"rotate-root/":  every(lacking("databases to connect to")),
-		"reset/":        every(lacking("databases to connect to")),
-		"reload/":       every(lacking("databases to connect to")),
+		"":              otherwise("rotate-root reset reload", "database connection to "),
 	}
 }
 
@@ -38,7 +36,8 @@ func (q *request) passwordsAlone() {
 // showRole shows what users are made by; the statements are kept for nothing else.
 func showRole(r fields) object {
 	return object{
-		"credential_type": "password", "db_name": r.text("db_name"), "default_ttl": seconds(r.limit("default_ttl")), "max_ttl": seconds(r.limit("max_ttl")),
+		"credential_type": "password", "db_name": r.text("db_name"),
+		"default_ttl": seconds(r.limit("default_ttl")), "max_ttl": seconds(r.limit("max_ttl")),
 		"creation_statements": r.texts("creation_statements"), "revocation_statements": r.texts("revocation_statements"),
 		"renew_statements": r.texts("renew_statements"), "rollback_statements": r.texts("rollback_statements"),
 	}
@@ -132,7 +131,7 @@ func readStaticUser(q *request) {
 	r := q.static()
 	bad(r == nil, "unknown role: "+q.name)
 	q.data = object{
-		"username": r.text("username"), "password": r.password, "rotation_period": seconds(r.period()), "last_vault_rotation": stamp(r.rotated, ""),
-		"ttl": seconds(r.rotated.Add(r.period()).Sub(q.now).Round(time.Second)),
+		"username": r.text("username"), "password": r.password, "rotation_period": seconds(r.period()),
+		"last_vault_rotation": stamp(r.rotated, ""), "ttl": seconds(r.rotated.Add(r.period()).Sub(q.now).Round(time.Second)),
 	}
 }

@@ -90,23 +90,18 @@ func (a answer) encode() (status int, text []byte) {
 		return cmp.Or(a.status, http.StatusNoContent), nil
 	}
 	if a.bare == nil {
-		a.bare = a.envelope()
+		a.bare = object{}
+		if a.flat {
+			maps.Copy(a.bare, a.data.(object))
+		}
+		maps.Copy(a.bare, object{
+			"request_id": newUUID(), "lease_id": a.lease, "renewable": a.renewable, "lease_duration": seconds(a.lasts), "data": a.data,
+			"wrap_info": nil, "warnings": a.warnings, "auth": a.auth, "mount_type": a.engine,
+		})
 	}
 	text, err := json.Marshal(a.bare)
 	bad(err != nil, "what is there cannot be encoded")
 	return cmp.Or(a.status, http.StatusOK), append(text, '\n')
-}
-
-func (a answer) envelope() object {
-	body := object{}
-	if a.flat {
-		maps.Copy(body, a.data.(object))
-	}
-	maps.Copy(body, object{
-		"request_id": newUUID(), "lease_id": a.lease, "renewable": a.renewable, "lease_duration": seconds(a.lasts), "data": a.data,
-		"wrap_info": nil, "warnings": a.warnings, "auth": a.auth, "mount_type": a.engine,
-	})
-	return body
 }
 
 // instead gives another answer than the one that is being made; nothing after it is done.

@@ -139,14 +139,15 @@ func (s *Server) createToken(q *request) {
 	}
 	if root {
 		wanted = cmp.Or(wanted, t.longest)
-	} else {
-		q.warnings = []string{"the embedded server of vwrap dev has no policies: this token may do everything"}
 	}
 	if endless := root && wanted == 0 && t.period == 0; endless {
 		bad(q.caller.id != "", "expiring root tokens cannot create non-expiring root tokens")
 		t.renewable = false
 	} else {
 		s.hold(q, t, "auth/token/create/h", cmp.Or(wanted, systemTTL), systemTTL)
+	}
+	if !root {
+		q.warnings = append(q.warnings, "the embedded server of vwrap dev has no policies: this token may do everything")
 	}
 	s.tokens[t.token] = t
 	q.auth = t.login(t.token)
@@ -205,9 +206,9 @@ func (s *Server) lookupToken(q *request) {
 	deny(t == nil, http.StatusForbidden, "bad token")
 	data := object{
 		"accessor": t.accessor, "creation_time": t.issued.Unix(), "creation_ttl": seconds(t.first), "display_name": t.name, "entity_id": "",
-		"expire_time": stamp(t.expires, nil), "explicit_max_ttl": seconds(t.longest), "id": id, "issue_time": stamp(t.issued, nil), "meta": t.meta,
-		"num_uses": t.uses, "orphan": t.parent == nil, "path": t.path, "policies": t.policies, "renewable": t.renewable, "type": "service",
-		"ttl": max(0, seconds(t.expires.Sub(q.now))), // 0 for one without an end
+		"expire_time": stamp(t.expires, nil), "explicit_max_ttl": seconds(t.longest), "id": id, "issue_time": stamp(t.issued, nil),
+		"meta": t.meta, "num_uses": t.uses, "orphan": t.parent == nil, "path": t.path, "policies": t.policies, "renewable": t.renewable,
+		"type": "service", "ttl": max(0, seconds(t.expires.Sub(q.now))), // 0 for one without an end
 	}
 	if t.period > 0 {
 		data["period"] = seconds(t.period)
@@ -228,16 +229,12 @@ func (s *Server) renewToken(q *request) {
 
 func (s *Server) revokeToken(q *request) {
 	t, _ := s.tokenOf(q)
-	s.revoke(t)
-}
-
-// revokeOrphaning ends a token and leaves its children.
-func (s *Server) revokeOrphaning(q *request) {
-	t, _ := s.tokenOf(q)
-	bad(t == nil, "token to revoke not found")
-	for _, child := range s.tokens {
-		if child.parent == t {
-			child.parent = nil
+	if strings.HasSuffix(q.path, "-orphan") {
+		bad(t == nil, "token to revoke not found")
+		for _, child := range s.tokens {
+			if child.parent == t {
+				child.parent = nil
+			}
 		}
 	}
 	s.revoke(t)

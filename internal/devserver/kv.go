@@ -90,8 +90,6 @@ func kv2Endpoints() endpoints {
 		"undelete/": {opWrite: eachVersion((*kvVersion).undelete, "No version number provided"), opList: misplaced},
 		"destroy/":  {opWrite: eachVersion((*kvVersion).destroy, "no version number provided"), opList: misplaced},
 		"config":    {opRead: readVersioning, opWrite: writeVersioning},
-		"subkeys":   every(lacking("subkeys")),
-		"subkeys/":  every(lacking("subkeys")),
 		"":          every(misplaced),
 	}
 }
@@ -103,6 +101,7 @@ func refuseRoot(q *request) {
 
 // misplaced answers who takes the engine for version 1.
 func misplaced(q *request) {
+	missing(strings.HasPrefix(q.name, "subkeys"), "subkeys")
 	word := map[string]string{opRead: "get", opWrite: "put", opPatch: "patch", opDelete: "delete", opList: "list"}[q.op]
 	q.status, q.engine = http.StatusNotFound, ""
 	q.warnings = []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. " +

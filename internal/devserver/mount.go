@@ -119,8 +119,8 @@ func (s *Server) writeMount(q *request) {
 }
 
 func (s *Server) enable(q *request, path string) {
-	const real = "ad alicloud aws azure consul cubbyhole gcp gcpkms generic identity kubernetes ldap mongodbatlas nomad openldap pki rabbitmq ssh " +
-		"terraform totp transit"
+	const real = "ad alicloud aws azure consul cubbyhole gcp gcpkms generic identity kubernetes ldap mongodbatlas nomad openldap pki " +
+		"rabbitmq ssh terraform totp transit"
 	kind, v, _ := strings.Cut(q.need("type", "backend type must be specified as a string"), "-v")
 	v = cmp.Or(v, q.members("options").text("version"))
 	first, _, _ := strings.Cut(path, "/")
@@ -150,8 +150,9 @@ func (s *Server) tune(q *request, m *mount) {
 		description = q.text("description")
 	}
 	config := m.config.with(q.fields, showConfig)
+	shown := showConfig(config)
 	bad(overlong(config), fmt.Sprintf("backend max lease TTL of %d would be less than backend default lease TTL of %d",
-		showConfig(config)["max_lease_ttl"], showConfig(config)["default_lease_ttl"]))
+		shown["max_lease_ttl"], shown["default_lease_ttl"]))
 	bad(m.version == "2" && v == "1", "cannot downgrade mount from version 2")
 	bad(s.engines[m.kind+v] == nil, "the engine has no such version")
 	if v == "2" && m.version != "2" {
@@ -161,12 +162,10 @@ func (s *Server) tune(q *request, m *mount) {
 }
 
 func (s *Server) unmount(q *request) {
-	m, tune := s.namedMount(q)
+	_, tune := s.namedMount(q)
 	deny(tune, http.StatusMethodNotAllowed, many("unsupported operation"))
-	if m != nil { // it need not have been there
-		delete(s.mounts, m.path)
-		s.revokeBelow(m.path)
-	}
+	delete(s.mounts, q.name+"/")
+	s.revokeBelow(q.name + "/")
 }
 
 // visibleMounts are those that the caller may see: all; none without a token.

@@ -8,6 +8,7 @@
 package devserver
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -128,10 +129,8 @@ func (s *Server) admit(q *request) {
 	deny(q.caller == nil, http.StatusForbidden, many("permission denied", "invalid token"))
 	missing(q.wrap, "response wrapping")
 	bad((q.op == opWrite || q.op == opPatch) && strings.HasSuffix(q.path, "/"), "cannot write to a path ending in '/'")
-	if q.caller.uses == 1 { // this is its last
-		q.caller.uses = -1
-	} else if q.caller.uses > 0 {
-		q.caller.uses--
+	if q.caller.uses > 0 {
+		q.caller.uses = cmp.Or(q.caller.uses-1, -1) // this was its last
 	}
 }
 

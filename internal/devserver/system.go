@@ -24,54 +24,48 @@ func (s *Server) openEndpoints() endpoints {
 
 // ownEndpoints are not of an engine.
 func (s *Server) ownEndpoints() endpoints {
-	lookup := operations{opRead: s.lookupToken, opWrite: s.lookupToken}
-	renew, revoke, revokeBelow := operations{opWrite: s.renewLease}, operations{opWrite: s.revokeLease}, operations{opWrite: s.revokePrefix}
-	renewToken, revokeToken := operations{opWrite: s.renewToken}, operations{opWrite: s.revokeToken}
-	return endpoints{
-		"sys/mounts":              {opRead: s.listMounts},
-		"sys/mounts/":             {opRead: s.readMount, opWrite: s.writeMount, opDelete: s.unmount},
-		"sys/internal/ui/mounts/": {opRead: s.visibleMount},
-		"sys/capabilities-self":   {opWrite: capabilities},
-		"sys/leases/lookup":       {opWrite: s.lookupLease},
-		"sys/leases/lookup/":      {opList: s.listLeases},
-		"sys/leases/tidy":         every(lacking("sys/leases/tidy")),
-		"sys/leases/count":        every(lacking("sys/leases/count")),
-		"sys/leases/irrevocable":  every(lacking("sys/leases/irrevocable")),
-		"sys/leases/renew":        renew, "sys/leases/renew/": renew, "sys/renew": renew, "sys/renew/": renew,
-		"sys/leases/revoke": revoke, "sys/leases/revoke/": revoke, "sys/revoke": revoke, "sys/revoke/": revoke,
-		"sys/leases/revoke-prefix/": revokeBelow, "sys/revoke-prefix/": revokeBelow,
-		"sys/leases/revoke-force/": revokeBelow, "sys/revoke-force/": revokeBelow,
-		"sys/": every(otherSystem),
-
-		"auth/token/create":     {opWrite: s.createToken},
-		"auth/token/accessors/": {opList: s.listAccessors},
-		"auth/token/create/":    every(lacking("token roles")),
-		"auth/token/roles/":     every(lacking("token roles")),
-		"auth/token/tidy":       every(lacking("token roles")),
-		"auth/token/lookup":     lookup, "auth/token/lookup-self": lookup, "auth/token/lookup-accessor": {opWrite: s.lookupToken},
-		"auth/token/renew": renewToken, "auth/token/renew-self": renewToken, "auth/token/renew-accessor": renewToken,
-		"auth/token/revoke": revokeToken, "auth/token/revoke-self": revokeToken, "auth/token/revoke-accessor": revokeToken,
-		"auth/token/create-orphan": {opWrite: s.createToken}, "auth/token/revoke-orphan": {opWrite: s.revokeOrphaning},
-		"auth/token/": every(unknown), "auth/": every(lacking("authentication methods but tokens")), "": every(otherEngine),
+	const realPaths = "audit audit-hash auth capabilities capabilities-accessor config control-group decode-token experiments generate-root " +
+		"ha-status host-info in-flight-req init internal key-status license locked-users loggers managed-keys metrics mfa monitor namespaces " +
+		"plugins policies policy pprof quotas raw rekey remount replication rotate step-down storage sync tools version-history wrapping"
+	writes := func(h handler) operations { return operations{opWrite: h} }
+	own := endpoints{
+		"sys/":                       otherwise(realPaths, "sys/"),
+		"sys/mounts":                 {opRead: s.listMounts},
+		"sys/mounts/":                {opRead: s.readMount, opWrite: s.writeMount, opDelete: s.unmount},
+		"sys/internal/ui/mounts/":    {opRead: s.visibleMount},
+		"sys/capabilities-self":      writes(capabilities),
+		"sys/leases/":                otherwise("tidy count irrevocable", "sys/leases/"),
+		"sys/leases/lookup":          writes(s.lookupLease),
+		"sys/leases/lookup/":         {opList: s.listLeases},
+		"auth/":                      every(lacking("authentication methods but tokens")),
+		"auth/token/":                otherwise("create roles tidy", "auth/token/"),
+		"auth/token/accessors/":      {opList: s.listAccessors},
+		"auth/token/create":          writes(s.createToken),
+		"auth/token/create-orphan":   writes(s.createToken),
+		"auth/token/lookup":          {opRead: s.lookupToken, opWrite: s.lookupToken},
+		"auth/token/lookup-self":     {opRead: s.lookupToken, opWrite: s.lookupToken},
+		"auth/token/lookup-accessor": writes(s.lookupToken),
+		"auth/token/revoke-orphan":   writes(s.revokeToken),
+		"":                           otherwise("auth cubbyhole identity", ""),
 	}
+	for _, whose := range []string{"", "-self", "-accessor"} {
+		own["auth/token/renew"+whose], own["auth/token/revoke"+whose] = writes(s.renewToken), writes(s.revokeToken)
+	}
+	for _, folder := range []string{"sys/leases/", "sys/"} { // the latter as old clients know them
+		own[folder+"renew"], own[folder+"renew/"] = writes(s.renewLease), writes(s.renewLease)
+		own[folder+"revoke"], own[folder+"revoke/"] = writes(s.revokeLease), writes(s.revokeLease)
+		own[folder+"revoke-prefix/"], own[folder+"revoke-force/"] = writes(s.revokePrefix), writes(s.revokePrefix)
+	}
+	return own
 }
 
-func unknown(*request) { deny(true, http.StatusNotFound, many("unsupported path")) }
-
-// otherSystem tells what a real server has below sys/ from what none has.
-func otherSystem(q *request) {
-	const real = "audit audit-hash auth capabilities capabilities-accessor config control-group decode-token experiments generate-root ha-status " +
-		"host-info in-flight-req init internal key-status license locked-users loggers managed-keys metrics mfa monitor namespaces plugins policies " +
-		"policy pprof quotas raw rekey remount replication rotate step-down storage sync tools version-history wrapping"
-	first, _, _ := strings.Cut(q.name, "/")
-	missing(slices.Contains(strings.Fields(real), first), "sys/"+first)
-	unknown(q)
-}
-
-// otherEngine is at a reserved path.
-func otherEngine(q *request) {
-	first, _, _ := strings.Cut(q.path, "/")
-	missing(true, first+" engine")
+// otherwise tells what a real server has besides from what none has.
+func otherwise(real, what string) operations {
+	return every(func(q *request) {
+		first, _, _ := strings.Cut(q.name, "/")
+		missing(slices.Contains(strings.Fields(real), first), what+first)
+		deny(true, http.StatusNotFound, many("unsupported path"))
+	})
 }
 
 // reserved are the paths where no engine is mounted.
