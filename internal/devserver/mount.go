@@ -11,10 +11,10 @@ import (
 
 // mount is a secrets engine at a path, with what it holds.
 type mount struct {
-	path, kind, version string // the version of a KV engine: "1", "2", or "" for the first by default
-	description         string
-	accessor, uuid      string
-	config              fields // default_lease_ttl and max_lease_ttl
+	path, kind, description string
+	accessor, uuid          string
+	options                 map[string]string // a KV engine's version, "1" or "2", if it was said
+	config                  fields            // default_lease_ttl and max_lease_ttl
 
 	versioning  fields // of a KV engine
 	secrets     map[string]*secret
@@ -23,11 +23,19 @@ type mount struct {
 	static      map[string]*staticRole
 }
 
-func newMount(path, kind, version, description string) *mount {
+func newMount(path, kind string, options map[string]string, description string) *mount {
 	return &mount{
-		path: path, kind: kind, version: version, description: description, accessor: kind + "_" + randomText(8), uuid: newUUID(),
+		path: path, kind: kind, options: options, description: description, accessor: kind + "_" + randomText(8), uuid: newUUID(),
 		secrets: map[string]*secret{}, connections: map[string]bool{}, roles: map[string]fields{}, static: map[string]*staticRole{},
 	}
+}
+
+// versioned are the options of an engine whose version was said, or was not.
+func versioned(v string) map[string]string {
+	if v == "" {
+		return map[string]string{}
+	}
+	return map[string]string{"version": v}
 }
 
 // leaseTime is 0 where the system's applies.
@@ -44,16 +52,6 @@ func (m *mount) ttl() time.Duration {
 	return atMost(m.limit(), leaseTime(m.config, "default_lease_ttl"))
 }
 
-func (m *mount) options() any {
-	switch {
-	case m.kind == "token":
-		return nil
-	case m.version == "":
-		return object{}
-	}
-	return object{"version": m.version}
-}
-
 func showTimes(ttl, longest time.Duration) object {
 	return object{"default_lease_ttl": seconds(ttl), "max_lease_ttl": seconds(longest), "force_no_cache": false}
 }
@@ -66,7 +64,7 @@ func showConfig(f fields) object {
 func (m *mount) show(config object) object {
 	return object{
 		"accessor": m.accessor, "config": config, "deprecation_status": "supported", "description": m.description,
-		"external_entropy_access": false, "local": false, "options": m.options(), "plugin_version": "", "running_plugin_version": version,
+		"external_entropy_access": false, "local": false, "options": m.options, "plugin_version": "", "running_plugin_version": version,
 		"running_sha256": "", "seal_wrap": false, "type": m.kind, "uuid": m.uuid,
 	}
 }
@@ -95,8 +93,8 @@ func (s *Server) readMount(q *request) {
 	if tune {
 		data = showTimes(m.ttl(), m.limit())
 		data["description"] = m.description
-		if m.version != "" {
-			data["options"] = m.options()
+		if len(m.options) > 0 {
+			data["options"] = m.options
 		}
 	}
 	q.data, q.flat = data, true
@@ -104,6 +102,7 @@ func (s *Server) readMount(q *request) {
 
 // namedMount is what q names, which may be to be tuned.
 func (s *Server) namedMount(q *request) (m *mount, tune bool) {
+	q.name = strings.TrimSuffix(q.name, "/")
 	path, tune := strings.CutSuffix(q.name, "/tune")
 	m = s.mounts[path+"/"]
 	bad(tune && m == nil, fmt.Sprintf("cannot fetch sysview for path %q", path+"/"))
@@ -131,7 +130,7 @@ func (s *Server) enable(q *request, path string) {
 	for other := range s.mounts {
 		bad(strings.HasPrefix(path, other) || strings.HasPrefix(other, path), "path is already in use at "+other)
 	}
-	m := newMount(path, kind, v, q.text("description"))
+	m := newMount(path, kind, versioned(v), q.text("description"))
 	m.config = m.config.with(q.members("config"), showConfig)
 	bad(overlong(m.config), "given default lease TTL greater than given max lease TTL")
 	s.mounts[path] = m
@@ -144,7 +143,8 @@ func overlong(config fields) bool {
 }
 
 func (s *Server) tune(q *request, m *mount) {
-	v := cmp.Or(q.members("options").text("version"), m.version)
+	old := m.options["version"]
+	v := cmp.Or(q.members("options").text("version"), old)
 	description := m.description
 	if q.has("description") {
 		description = q.text("description")
@@ -153,12 +153,12 @@ func (s *Server) tune(q *request, m *mount) {
 	shown := showConfig(config)
 	bad(overlong(config), fmt.Sprintf("backend max lease TTL of %d would be less than backend default lease TTL of %d",
 		shown["max_lease_ttl"], shown["default_lease_ttl"]))
-	bad(m.version == "2" && v == "1", "cannot downgrade mount from version 2")
+	bad(old == "2" && v == "1", "cannot downgrade mount from version 2")
 	bad(s.engines[m.kind+v] == nil, "the engine has no such version")
-	if v == "2" && m.version != "2" {
-		q.warnings = []string{fmt.Sprintf("Upgraded mount from version %s to version 2", cmp.Or(m.version, "0"))}
+	if v == "2" && old != "2" {
+		q.warnings = []string{fmt.Sprintf("Upgraded mount from version %s to version 2", cmp.Or(old, "0"))}
 	}
-	m.config, m.description, m.version = config, description, v
+	m.config, m.description, m.options = config, description, versioned(v)
 }
 
 func (s *Server) unmount(q *request) {
@@ -166,6 +166,19 @@ func (s *Server) unmount(q *request) {
 	deny(tune, http.StatusMethodNotAllowed, many("unsupported operation"))
 	delete(s.mounts, q.name+"/")
 	s.revokeBelow(q.name + "/")
+}
+
+// visible is an endpoint that says what it has not in its own words.
+func (s *Server) visible(read handler) operations {
+	ops := every(func(q *request) {
+		if q.caller == nil {
+			s.admit(q)
+		}
+		deny(q.op == opList && q.name == "", http.StatusNotFound, "unsupported path")
+		deny(true, http.StatusMethodNotAllowed, "unsupported operation")
+	})
+	ops[opRead] = read
+	return ops
 }
 
 // visibleMounts are those that the caller may see: all; none without a token.
@@ -179,11 +192,6 @@ func (s *Server) visibleMounts(q *request) {
 		}
 	}
 	q.data = object{"auth": methods, "secret": secrets}
-}
-
-func (s *Server) noVisibleMounts(q *request) {
-	s.admit(q)
-	deny(true, http.StatusMethodNotAllowed, "unsupported operation")
 }
 
 // visibleMount is the one that a path is in.

@@ -44,8 +44,8 @@ type Server struct {
 func New(root string) *Server {
 	s := &Server{
 		mux: http.NewServeMux(), unsealKey: hex.EncodeToString(randomBytes(32)), clusterID: newUUID(), started: time.Now(),
-		tokenMount: newMount("token/", "token", "", "token based credentials"), leases: map[string]*holding{},
-		mounts: map[string]*mount{"secret/": newMount("secret/", "kv", "2", "")},
+		tokenMount: newMount("token/", "token", nil, "token based credentials"), leases: map[string]*holding{},
+		mounts: map[string]*mount{"secret/": newMount("secret/", "kv", versioned("2"), "")},
 	}
 	s.tokens = map[string]*holding{root: {
 		token: root, accessor: randomText(24), path: "auth/token/create", name: "token", policies: []string{"root"}, issued: s.started,
@@ -118,7 +118,7 @@ func (s *Server) route(q *request) handler {
 	deny(m == nil, http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path))
 	q.mount, q.engine = m, m.kind
 	below := strings.TrimPrefix(strings.TrimPrefix(q.path, strings.TrimSuffix(m.path, "/")), "/")
-	return s.engines[m.kind+m.version].find(q, below)
+	return s.engines[m.kind+m.options["version"]].find(q, below)
 }
 
 // admit finds out who asks, and whether anybody may.

@@ -18,7 +18,7 @@ func (s *Server) openEndpoints() endpoints {
 		"sys/seal-status":        {opRead: s.sealStatus},
 		"sys/seal":               {opWrite: s.seal},
 		"sys/unseal":             {opWrite: s.unseal},
-		"sys/internal/ui/mounts": {opRead: s.visibleMounts, opWrite: s.noVisibleMounts, opPatch: s.noVisibleMounts, opDelete: s.noVisibleMounts},
+		"sys/internal/ui/mounts": s.visible(s.visibleMounts),
 	}
 }
 
@@ -32,13 +32,15 @@ func (s *Server) ownEndpoints() endpoints {
 		"sys/":                       otherwise(realPaths, "sys/"),
 		"sys/mounts":                 {opRead: s.listMounts},
 		"sys/mounts/":                {opRead: s.readMount, opWrite: s.writeMount, opDelete: s.unmount},
-		"sys/internal/ui/mounts/":    {opRead: s.visibleMount},
+		"sys/internal/ui/mounts/":    s.visible(s.visibleMount),
+		"sys/leases":                 {opRead: func(*request) { absent(true) }},
 		"sys/capabilities-self":      writes(capabilities),
 		"sys/leases/":                otherwise("tidy count irrevocable", "sys/leases/"),
 		"sys/leases/lookup":          writes(s.lookupLease),
 		"sys/leases/lookup/":         {opList: s.listLeases},
 		"auth/":                      every(lacking("authentication methods but tokens")),
 		"auth/token/":                otherwise("create roles tidy", "auth/token/"),
+		"auth/token/accessors":       {}, // no operation without a slash at its end, which LIST has
 		"auth/token/accessors/":      {opList: s.listAccessors},
 		"auth/token/create":          writes(s.createToken),
 		"auth/token/create-orphan":   writes(s.createToken),
