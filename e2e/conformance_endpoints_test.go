@@ -73,8 +73,13 @@ func systemEndpoints() []endpoint {
 			{line: `GET sys/internal/ui/mounts`}, {line: `GET sys/internal/ui/mounts`, as: "nobody"}, {line: `GET sys/internal/ui/mounts`, as: "wrong"}, {line: `POST sys/internal/ui/mounts {}`},
 		}},
 		{"sys/internal/ui/mounts/PATH", "the engine that PATH is in", "", []exchange{
-			{line: `GET sys/internal/ui/mounts/secret/a/b`}, {line: `GET sys/internal/ui/mounts/secret`}, {line: `GET sys/internal/ui/mounts/nope/a`}, {line: `GET sys/internal/ui/mounts/secret/a`, as: "nobody"},
-			{line: `DELETE sys/internal/ui/mounts/secret`}, {line: `LIST sys/internal/ui/mounts/secret`}, {line: `LIST sys/internal/ui/mounts`},
+			{line: `GET sys/internal/ui/mounts/secret/a/b`},
+			{line: `GET sys/internal/ui/mounts/secret`},
+			{line: `GET sys/internal/ui/mounts/nope/a`},
+			{line: `GET sys/internal/ui/mounts/secret/a`, as: "nobody"},
+			{line: `DELETE sys/internal/ui/mounts/secret`},
+			{line: `LIST sys/internal/ui/mounts/secret`},
+			{line: `LIST sys/internal/ui/mounts`},
 		}},
 		{"sys/capabilities-self", "`root` on every path", "there are no policies: so it says to every token", []exchange{
 			{line: `POST sys/capabilities-self {"paths":["secret/a","sys/x"]}`}, {line: `POST sys/capabilities-self {"path":"secret/a"}`}, {line: `POST sys/capabilities-self {}`}, {line: `GET sys/capabilities-self`},

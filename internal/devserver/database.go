@@ -80,13 +80,11 @@ type staticRole struct {
 func (r *staticRole) period() time.Duration { return r.limit("rotation_period") }
 func (r *staticRole) rotate(now time.Time)  { r.rotated, r.password = now, randomText(20) }
 
-// static is the role that q names, with the rotations made that were due; nil where there is none.
-func (q *request) static() *staticRole {
-	r := q.mount.static[q.name]
-	if r != nil && q.now.Sub(r.rotated) >= r.period() {
-		r.rotate(r.rotated.Add(q.now.Sub(r.rotated).Truncate(r.period())))
+// catchUp makes the rotations that were due.
+func (r *staticRole) catchUp(now time.Time) {
+	if late := now.Sub(r.rotated); late >= r.period() {
+		r.rotate(r.rotated.Add(late.Truncate(r.period())))
 	}
-	return r
 }
 
 func showStaticRole(r fields) object {
@@ -98,12 +96,12 @@ func showStaticRole(r fields) object {
 
 func readStaticRole(q *request, r *staticRole) {
 	shown := showStaticRole(r.fields)
-	shown["last_vault_rotation"] = stamp(q.static().rotated, "")
+	shown["last_vault_rotation"] = stamp(r.rotated, "")
 	q.data = shown
 }
 
 func writeStaticRole(q *request) {
-	r, old := &staticRole{}, q.static()
+	r, old := &staticRole{}, q.mount.static[q.name]
 	if old != nil {
 		*r = *old
 	} else {
@@ -122,13 +120,13 @@ func writeStaticRole(q *request) {
 }
 
 func rotateRole(q *request) {
-	r := q.static()
+	r := q.mount.static[q.name]
 	bad(r == nil, "no static role found for role name")
 	r.rotate(q.now)
 }
 
 func readStaticUser(q *request) {
-	r := q.static()
+	r := q.mount.static[q.name]
 	bad(r == nil, "unknown role: "+q.name)
 	q.data = object{
 		"username": r.text("username"), "password": r.password, "rotation_period": seconds(r.period()),

@@ -241,11 +241,9 @@ func (s *Server) revokeToken(q *request) {
 }
 
 func (s *Server) listAccessors(q *request) {
-	q.names(func(yield func(string) bool) {
-		for _, t := range s.tokens {
-			if !yield(t.accessor) {
-				return
-			}
-		}
-	})
+	var accessors []string
+	for _, t := range s.tokens {
+		accessors = append(accessors, t.accessor)
+	}
+	q.names(slices.Values(accessors))
 }

@@ -79,7 +79,7 @@ func readPlain(q *request, s *secret) {
 
 func kv2Endpoints() endpoints {
 	metadata := keeping((*mount).keptSecrets, readMetadata, writeMetadata)
-	metadata[opPatch] = patchMetadata
+	metadata[opPatch] = writeMetadata
 	root := every(refuseRoot)
 	return endpoints{
 		"data":      root,
@@ -90,6 +90,8 @@ func kv2Endpoints() endpoints {
 		"undelete/": {opWrite: eachVersion((*kvVersion).undelete, "No version number provided"), opList: misplaced},
 		"destroy/":  {opWrite: eachVersion((*kvVersion).destroy, "no version number provided"), opList: misplaced},
 		"config":    {opRead: readVersioning, opWrite: writeVersioning},
+		"subkeys":   every(lacking("subkeys")),
+		"subkeys/":  every(lacking("subkeys")),
 		"":          every(misplaced),
 	}
 }
@@ -101,7 +103,6 @@ func refuseRoot(q *request) {
 
 // misplaced answers who takes the engine for version 1.
 func misplaced(q *request) {
-	missing(strings.HasPrefix(q.name, "subkeys"), "subkeys")
 	word := map[string]string{opRead: "get", opWrite: "put", opPatch: "patch", opDelete: "delete", opList: "list"}[q.op]
 	q.status, q.engine = http.StatusNotFound, ""
 	q.warnings = []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. " +
@@ -218,13 +219,10 @@ func readMetadata(q *request, s *secret) {
 	q.data = shown
 }
 
-func patchMetadata(q *request) {
-	instead(q.mount.secrets[q.name] == nil, answer{status: http.StatusNotFound})
-	writeMetadata(q)
-}
-
+// writeMetadata writes, or patches what is there.
 func writeMetadata(q *request) {
 	s := q.secret()
+	instead(q.op == opPatch && q.mount.secrets[q.name] == nil, answer{status: http.StatusNotFound})
 	config, custom := s.config.with(q.fields, showVersioning), q.pairs("custom_metadata", nil)
 	if custom == nil || q.op == opPatch {
 		custom = q.pairs("custom_metadata", s.custom)

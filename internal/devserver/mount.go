@@ -162,10 +162,12 @@ func (s *Server) tune(q *request, m *mount) {
 }
 
 func (s *Server) unmount(q *request) {
-	_, tune := s.namedMount(q)
+	m, tune := s.namedMount(q)
 	deny(tune, http.StatusMethodNotAllowed, many("unsupported operation"))
-	delete(s.mounts, q.name+"/")
-	s.revokeBelow(q.name + "/")
+	if m != nil { // it need not have been there
+		delete(s.mounts, m.path)
+		s.revokeBelow(m.path)
+	}
 }
 
 // visible is an endpoint that says what it has not in its own words.

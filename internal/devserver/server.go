@@ -116,6 +116,9 @@ func (s *Server) route(q *request) handler {
 	}
 	m := s.mountOf(q.path)
 	deny(m == nil, http.StatusNotFound, fmt.Sprintf("no handler for route %q. route entry not found.", q.path))
+	for _, r := range m.static {
+		r.catchUp(q.now)
+	}
 	q.mount, q.engine = m, m.kind
 	below := strings.TrimPrefix(strings.TrimPrefix(q.path, strings.TrimSuffix(m.path, "/")), "/")
 	return s.engines[m.kind+m.options["version"]].find(q, below)
