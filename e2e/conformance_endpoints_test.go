@@ -40,6 +40,9 @@ func systemEndpoints() []endpoint {
 			{line: `GET sys/mounts/plain`},
 			{line: `GET sys/mounts/nope`},
 			{line: `LIST sys/mounts`},
+			{line: `LIST sys/mounts/plain`},
+			{line: `POST sys/mounts {}`},
+			{line: `GET sys/mounts/nope/`},
 			{line: `POST sys/mounts/kv {"type":"kv"}`},
 			{line: `POST sys/mounts/kv/below {"type":"kv"}`},
 			{line: `POST sys/mounts/x {}`},
@@ -55,6 +58,7 @@ func systemEndpoints() []endpoint {
 		{"sys/mounts/PATH/tune", "`default_lease_ttl`, `max_lease_ttl`, `description`, and a KV engine's version, up", "the warning about the new version says it has happened", []exchange{
 			{line: `GET sys/mounts/plain/tune`},
 			{line: `GET sys/mounts/nope/tune`},
+			{line: `DELETE sys/mounts/plain/tune`},
 			{line: `POST sys/mounts/plain/tune {"default_lease_ttl":"10s","max_lease_ttl":"20s"}`},
 			{line: `POST sys/mounts/plain/tune {"default_lease_ttl":"30s"}`},
 			{line: `POST sys/mounts/plain/tune {"default_lease_ttl":"xx"}`, own: true},
@@ -69,7 +73,13 @@ func systemEndpoints() []endpoint {
 			{line: `GET sys/internal/ui/mounts`}, {line: `GET sys/internal/ui/mounts`, as: "nobody"}, {line: `GET sys/internal/ui/mounts`, as: "wrong"}, {line: `POST sys/internal/ui/mounts {}`},
 		}},
 		{"sys/internal/ui/mounts/PATH", "the engine that PATH is in", "", []exchange{
-			{line: `GET sys/internal/ui/mounts/secret/a/b`}, {line: `GET sys/internal/ui/mounts/secret`}, {line: `GET sys/internal/ui/mounts/nope/a`}, {line: `GET sys/internal/ui/mounts/secret/a`, as: "nobody"},
+			{line: `GET sys/internal/ui/mounts/secret/a/b`},
+			{line: `GET sys/internal/ui/mounts/secret`},
+			{line: `GET sys/internal/ui/mounts/nope/a`},
+			{line: `GET sys/internal/ui/mounts/secret/a`, as: "nobody"},
+			{line: `DELETE sys/internal/ui/mounts/secret`},
+			{line: `LIST sys/internal/ui/mounts/secret`},
+			{line: `LIST sys/internal/ui/mounts`},
 		}},
 		{"sys/capabilities-self", "`root` on every path", "there are no policies: so it says to every token", []exchange{
 			{line: `POST sys/capabilities-self {"paths":["secret/a","sys/x"]}`}, {line: `POST sys/capabilities-self {"path":"secret/a"}`}, {line: `POST sys/capabilities-self {}`}, {line: `GET sys/capabilities-self`},
@@ -128,6 +138,7 @@ func tokenEndpoints() []endpoint {
 			{line: `POST auth/token/lookup-accessor {"accessor":"wrong"}`},
 			{line: `GET auth/token/nope`},
 			{line: `LIST auth/token/accessors`, keep: "ROOT2=mount_type"},
+			{line: `GET auth/token/accessors`},
 		}},
 		{"auth/token/renew, renew-self, renew-accessor", "within the maximum, from the issue; periodic ones by their period", "the words for what is no duration", []exchange{
 			{line: `POST auth/token/renew-self {}`, as: "EXPIRING"},
@@ -303,6 +314,9 @@ func databaseEndpoints() []endpoint {
 			{line: `LIST sys/leases/lookup/database/creds`},
 			{line: `LIST sys/leases/lookup/database/creds/app/`, keep: "X=mount_type"},
 			{line: `LIST sys/leases/lookup/nope`},
+			{line: `GET sys/leases/lookup/database`},
+			{line: `GET sys/leases`},
+			{line: `GET sys/leases/nope`},
 		}},
 		{"sys/leases/renew, sys/renew", "by the role's TTL or the increment, until the issue plus the maximum", "the words for what is no duration", []exchange{
 			{line: `PUT sys/leases/renew {"lease_id":"$LEASE"}`},
@@ -316,6 +330,7 @@ func databaseEndpoints() []endpoint {
 			{line: `PUT sys/leases/renew {}`},
 			{line: `PUT sys/leases/renew {"lease_id":"$LEASE","increment":"x"}`, own: true},
 			{line: `GET sys/leases/renew`},
+			{line: `LIST sys/leases/renew`},
 		}},
 		{"sys/leases/revoke, sys/revoke, revoke-prefix, revoke-force", "at once, whether or not it was there", "tidying and counting of leases is 501", []exchange{
 			{line: `PUT sys/leases/revoke {"lease_id":"$LEASE","sync":true}`},

@@ -3,192 +3,133 @@ package devserver
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 )
 
-// database is an engine whose users are leases and nothing else: it connects to no database.
-type database struct {
-	roles   map[string]*role
-	static  map[string]*staticRole
-	configs map[string]bool // names of connections
+// databaseEndpoints are those of an engine whose users are leases and nothing else: it connects to no database.
+func (s *Server) databaseEndpoints() endpoints {
+	return endpoints{
+		"config/":       keeping(func(m *mount) map[string]bool { return m.connections }, readConnection, writeConnection),
+		"roles/":        keeping(func(m *mount) map[string]fields { return m.roles }, readRole, writeRole),
+		"static-roles/": keeping(func(m *mount) map[string]*staticRole { return m.static }, readStaticRole, writeStaticRole),
+		"creds/":        {opRead: s.makeUser},
+		"static-creds/": {opRead: readStaticUser},
+		"rotate-role/":  {opWrite: rotateRole},
+		"":              otherwise("rotate-root reset reload", "database connection to "),
+	}
 }
 
-// role is what users are made by. Its statements are kept to be shown.
-type role struct {
-	connection          string
-	defaultTTL, longest time.Duration
-	statements          map[string][]string
+func readConnection(q *request, _ bool) {
+	q.data = object{"plugin_name": "", "connection_details": object{}, "allowed_roles": []string{"*"}}
 }
 
-func (r *role) limit(m *mount) time.Duration { return atMost(m.limit(), r.longest) }
-func (r *role) ttl(m *mount) time.Duration   { return cmp.Or(r.defaultTTL, atMost(r.limit(m), m.ttl())) }
+func writeConnection(q *request) {
+	q.need("plugin_name", "empty plugin name")
+	q.mount.connections[q.name] = true
+}
+
+// passwordsAlone refuses to make other credentials.
+func (q *request) passwordsAlone() {
+	missing(cmp.Or(q.text("credential_type"), "password") != "password", "credentials but passwords")
+}
+
+// showRole shows what users are made by; the statements are kept for nothing else.
+func showRole(r fields) object {
+	return object{
+		"credential_type": "password", "db_name": r.text("db_name"),
+		"default_ttl": seconds(r.limit("default_ttl")), "max_ttl": seconds(r.limit("max_ttl")),
+		"creation_statements": r.texts("creation_statements"), "revocation_statements": r.texts("revocation_statements"),
+		"renew_statements": r.texts("renew_statements"), "rollback_statements": r.texts("rollback_statements"),
+	}
+}
+
+func readRole(q *request, r fields) { q.data = showRole(r) }
+
+func writeRole(q *request) {
+	r := q.mount.roles[q.name].with(q.fields, showRole)
+	q.passwordsAlone()
+	bad(r.text("db_name") == "", "database name is required")
+	bad(q.mount.static[q.name] != nil, "Role and Static Role names must be unique")
+	q.mount.roles[q.name] = r
+}
+
+// userTTL and userLimit are how long users of a role live, unless it is said, and at most.
+func (m *mount) userTTL(r fields) time.Duration {
+	return cmp.Or(r.limit("default_ttl"), atMost(m.ttl(), r.limit("max_ttl")))
+}
+func (m *mount) userLimit(r fields) time.Duration { return atMost(m.limit(), r.limit("max_ttl")) }
+
+// makeUser answers with a user that is known to nobody, and its lease.
+func (s *Server) makeUser(q *request) {
+	m, r := q.mount, q.mount.roles[q.name]
+	bad(r == nil, "unknown role: "+q.name)
+	h := &holding{parent: q.caller, mount: m, role: q.name, issued: q.now, renewable: true}
+	s.hold(q, h, m.path+"creds/"+q.name+"/", m.userTTL(r), m.userLimit(r))
+	q.lease, q.renewable, q.lasts = h.id, true, h.ttl
+	username := fmt.Sprintf("v-%.8s-%.8s-%s-%d", q.caller.name, q.name, randomText(20), q.now.Unix())
+	q.data = object{"username": username, "password": randomText(20)}
+}
 
 // staticRole is one user whose password changes by the clock.
 type staticRole struct {
-	connection, username, password string
-	period                         time.Duration
-	rotated                        time.Time
-	statements                     []string
+	fields
+	password string
+	rotated  time.Time
 }
+
+func (r *staticRole) period() time.Duration { return r.limit("rotation_period") }
+func (r *staticRole) rotate(now time.Time)  { r.rotated, r.password = now, randomText(20) }
 
 // catchUp makes the rotations that were due.
 func (r *staticRole) catchUp(now time.Time) {
-	if periods := now.Sub(r.rotated) / r.period; periods > 0 {
-		r.rotate(r.rotated.Add(periods * r.period))
+	if late := now.Sub(r.rotated); late >= r.period() {
+		r.rotate(r.rotated.Add(late.Truncate(r.period())))
 	}
 }
 
-func (r *staticRole) rotate(now time.Time) { r.rotated, r.password = now, randomText(20) }
-
-func (s *Server) database(q *request, m *mount, rest string) (a answer) {
-	first, name, _ := strings.Cut(rest, "/")
-	ops := map[string]string{
-		"config": "GET PUT DELETE", "roles": "GET PUT DELETE", "static-roles": "GET PUT DELETE", "creds": "GET", "static-creds": "GET", "rotate-role": "PUT",
-	}[first]
-	static := m.db.static[name]
-	if static != nil {
-		static.catchUp(q.now)
+func showStaticRole(r fields) object {
+	return object{
+		"credential_type": "password", "db_name": r.text("db_name"), "username": r.text("username"), "skip_import_rotation": false,
+		"rotation_period": seconds(r.limit("rotation_period")), "rotation_statements": r.texts("rotation_statements"),
 	}
-	switch {
-	case first == "rotate-root" || first == "reset" || first == "reload":
-		panic(missing("databases to connect to"))
-	case q.op == opList && rest == "config/":
-		return listing(maps.Keys(m.db.configs), "", "database")
-	case q.op == opList && rest == "roles/":
-		return listing(maps.Keys(m.db.roles), "", "database")
-	case q.op == opList && rest == "static-roles/":
-		return listing(maps.Keys(m.db.static), "", "database")
-	case ops == "" || name == "":
-		panic(unsupportedPath())
-	case !strings.Contains(ops, q.op):
-		panic(unsupportedOperation())
-	case first == "config":
-		a = m.db.config(q, name)
-	case first == "roles":
-		a = m.db.role(q, name)
-	case first == "static-roles":
-		a = m.db.staticRole(q, name, static)
-	case first == "creds":
-		a = s.makeUser(q, m, name)
-	case first == "rotate-role":
-		bad(static == nil, "no static role found for role name")
-		static.rotate(q.now)
-	default:
-		bad(static == nil, "unknown role: "+name)
-		a.data = object{
-			"username": static.username, "password": static.password, "rotation_period": seconds(static.period), "last_vault_rotation": stamp(static.rotated),
-			"ttl": seconds(static.rotated.Add(static.period).Sub(q.now).Round(time.Second)),
-		}
-	}
-	a.mount = "database"
-	return a
 }
 
-func (d *database) config(q *request, name string) (a answer) {
-	switch q.op {
-	case opWrite:
-		q.need("plugin_name", "empty plugin name")
-		d.configs[name] = true
-	case opDelete:
-		delete(d.configs, name)
-	default:
-		deny(!d.configs[name], notFound())
-		a.data = object{"plugin_name": "", "connection_details": object{}, "allowed_roles": []string{"*"}}
-	}
-	return a
+func readStaticRole(q *request, r *staticRole) {
+	shown := showStaticRole(r.fields)
+	shown["last_vault_rotation"] = stamp(r.rotated, "")
+	q.data = shown
 }
 
-func (d *database) role(q *request, name string) (a answer) {
-	old := d.roles[name]
-	switch {
-	case q.op == opDelete:
-		delete(d.roles, name)
-	case q.op == opWrite:
-		d.writeRole(q, name, old)
-	case old == nil:
-		panic(notFound())
-	default:
-		data := object{"credential_type": "password", "db_name": old.connection, "default_ttl": seconds(old.defaultTTL), "max_ttl": seconds(old.longest)}
-		for kind, statements := range old.statements {
-			data[kind] = statements
-		}
-		a.data = data
-	}
-	return a
-}
-
-func (d *database) writeRole(q *request, name string, old *role) {
-	r := role{}
+func writeStaticRole(q *request) {
+	r, old := &staticRole{}, q.mount.static[q.name]
 	if old != nil {
-		r = *old
-	}
-	statements := map[string][]string{}
-	for _, kind := range strings.Fields("creation_statements revocation_statements renew_statements rollback_statements") {
-		if statements[kind] = r.statements[kind]; q.has(kind) || statements[kind] == nil {
-			statements[kind] = q.texts(kind)
-		}
-	}
-	r.statements, r.connection = statements, cmp.Or(q.text("db_name"), r.connection)
-	q.into(map[string]*time.Duration{"default_ttl": &r.defaultTTL, "max_ttl": &r.longest})
-	deny(q.text("credential_type") != "" && q.text("credential_type") != "password", missing("credentials but passwords"))
-	bad(r.connection == "", "database name is required")
-	bad(d.static[name] != nil, "Role and Static Role names must be unique")
-	bad(r.defaultTTL < 0 || r.longest < 0, "default_ttl and max_ttl cannot be negative")
-	d.roles[name] = &r
-}
-
-// makeUser answers with a user that is known to nobody, and its lease.
-func (s *Server) makeUser(q *request, m *mount, name string) answer {
-	r := m.db.roles[name]
-	bad(r == nil, "unknown role: "+name)
-	ttl, warnings := grant(q.now, q.now, r.ttl(m), r.limit(m))
-	l := &lease{
-		id: m.path + "creds/" + name + "/" + randomText(24), owner: q.caller, mount: m, role: name, issued: q.now, expires: q.now.Add(ttl), renewable: true,
-	}
-	s.leases[l.id] = l
-	username := fmt.Sprintf("v-%.8s-%.8s-%s-%d", q.caller.name, name, randomText(20), q.now.Unix())
-	return answer{data: object{"username": username, "password": randomText(20)}, lease: l.id, renewable: true, duration: ttl, warnings: warnings}
-}
-
-func (d *database) staticRole(q *request, name string, old *staticRole) (a answer) {
-	switch {
-	case q.op == opDelete:
-		delete(d.static, name)
-	case q.op == opWrite:
-		d.writeStaticRole(q, name, old)
-	case old == nil:
-		panic(notFound())
-	default:
-		a.data = object{
-			"credential_type": "password", "db_name": old.connection, "username": old.username, "rotation_period": seconds(old.period),
-			"last_vault_rotation": stamp(old.rotated), "rotation_statements": old.statements, "skip_import_rotation": false,
-		}
-	}
-	return a
-}
-
-func (d *database) writeStaticRole(q *request, name string, old *staticRole) {
-	const shortest = 5 * time.Second
-	r := staticRole{statements: []string{}}
-	if old != nil {
-		r = *old
-	}
-	r.connection, r.username = cmp.Or(q.text("db_name"), r.connection), q.text("username")
-	q.into(map[string]*time.Duration{"rotation_period": &r.period})
-	if q.has("rotation_statements") {
-		r.statements = q.texts("rotation_statements")
-	}
-	deny(q.has("rotation_schedule"), missing("rotation schedules"))
-	bad(old != nil && r.username != old.username, "cannot update static account username")
-	bad(r.username == "", "username is a required field to create a static account")
-	bad(r.connection == "", "database name is a required field")
-	bad(r.period == 0, "one of rotation_schedule or rotation_period must be provided to create a static account")
-	bad(r.period < shortest, "rotation_period must be 5 seconds or more")
-	bad(d.roles[name] != nil, "Role and Static Role names must be unique")
-	if old == nil {
+		*r = *old
+	} else {
 		r.rotate(q.now)
 	}
-	d.static[name] = &r
+	r.fields = r.with(q.fields, showStaticRole)
+	q.passwordsAlone()
+	missing(q.has("rotation_schedule"), "rotation schedules")
+	bad(old != nil && q.text("username") != old.text("username"), "cannot update static account username")
+	bad(r.text("username") == "", "username is a required field to create a static account")
+	bad(r.text("db_name") == "", "database name is a required field")
+	bad(r.period() == 0, "one of rotation_schedule or rotation_period must be provided to create a static account")
+	bad(r.period() < 5*time.Second, "rotation_period must be 5 seconds or more")
+	bad(q.mount.roles[q.name] != nil, "Role and Static Role names must be unique")
+	q.mount.static[q.name] = r
+}
+
+func rotateRole(q *request) {
+	r := q.mount.static[q.name]
+	bad(r == nil, "no static role found for role name")
+	r.rotate(q.now)
+}
+
+func readStaticUser(q *request) {
+	r := q.mount.static[q.name]
+	bad(r == nil, "unknown role: "+q.name)
+	q.data = object{
+		"username": r.text("username"), "password": r.password, "rotation_period": seconds(r.period()),
+		"last_vault_rotation": stamp(r.rotated, ""), "ttl": seconds(r.rotated.Add(r.period()).Sub(q.now).Round(time.Second)),
+	}
 }

@@ -4,35 +4,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// fields are the members of a request's body. Like Vault it takes "5" for 5 and "true" for true; what cannot be read
-// is refused, and never repeated.
+// fields are the members of a request's body, or what is kept of them. Like Vault it takes "5" for 5 and "true" for
+// true; what cannot be read is refused, and never repeated.
 type fields map[string]json.RawMessage
-
-func (q *request) readBody(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil {
-		return
-	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestAsk))
-	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	deny(tooLarge, refuse(http.StatusRequestEntityTooLarge, "the request's body is too large"))
-	bad(err != nil, "the request's body ends early")
-	if len(strings.TrimSpace(string(text))) > 0 {
-		bad(json.Unmarshal(text, &q.fields) != nil, "error parsing JSON: the body is no JSON object")
-		q.body = text
-	}
-}
 
 func (f fields) has(name string) bool { return f[name] != nil }
 
-func misread(wrong bool, name, why string) {
-	bad(wrong, fmt.Sprintf("error converting input for field %q: %s", name, why))
+// with is f with what changes say of the members that show has.
+func (f fields) with(changes fields, show func(fields) object) fields {
+	changed := fields{}
+	maps.Copy(changed, f)
+	for name := range show(f) {
+		if changes.has(name) {
+			changed[name] = changes[name]
+		}
+	}
+	show(changed) // refuses what cannot be read
+	return changed
 }
 
 // scalar is a string, or a number or truth value as it is written; null is nothing.
@@ -46,10 +40,25 @@ func scalar(raw json.RawMessage) (text string, ok bool) {
 	return string(raw), raw[0] != '{' && raw[0] != '['
 }
 
-func (f fields) text(name string) string {
+// member is what parse makes of a scalar, and otherwise where there is none.
+func member[T any](f fields, name string, otherwise T, parse func(string) (T, error)) T {
 	text, ok := scalar(f[name])
-	misread(!ok, name, "it is no text")
-	return text
+	if ok && text == "" {
+		return otherwise
+	}
+	value, err := parse(text)
+	bad(!ok || err != nil, fmt.Sprintf("error converting input for field %q: it cannot be read", name))
+	return value
+}
+
+func (f fields) number(name string) int { return member(f, name, 0, strconv.Atoi) }
+func (f fields) truth(name string, otherwise bool) bool {
+	return member(f, name, otherwise, strconv.ParseBool)
+}
+func (f fields) duration(name string) time.Duration { return member(f, name, 0, readDuration) }
+
+func (f fields) text(name string) string {
+	return member(f, name, "", func(text string) (string, error) { return text, nil })
 }
 
 // need is a text that must be there.
@@ -59,36 +68,16 @@ func (f fields) need(name, otherwise string) string {
 	return text
 }
 
-func (f fields) number(name string) int { return wholeNumber(name, f.text(name)) }
-
-func wholeNumber(name, text string) int {
-	n, err := strconv.Atoi(text)
-	misread(text != "" && err != nil, name, "it is no whole number")
-	return n
-}
-
-func (f fields) truth(name string, otherwise bool) bool {
-	text := f.text(name)
-	if text == "" {
-		return otherwise
-	}
-	b, err := strconv.ParseBool(text)
-	misread(err != nil, name, "it is neither true nor false")
-	return b
-}
-
-// duration is a number of seconds, or one with a unit; days too.
-func (f fields) duration(name string) time.Duration {
-	d, err := readDuration(f.text(name))
-	misread(err != nil, name, "invalid duration")
+// limit is a duration that nothing is longer than, or 0.
+func (f fields) limit(name string) time.Duration {
+	d := f.duration(name)
+	bad(d < 0, name+" cannot be negative")
 	return d
 }
 
+// readDuration reads a number of seconds, or one with a unit; days too, and what the system has where nothing is said.
 func readDuration(text string) (time.Duration, error) {
 	const longest = 100 * 365 * 24 * time.Hour // so that sums stay sums
-	if text == "" {
-		return 0, nil
-	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseInt(days, 10, 16); err == nil {
 			text = strconv.FormatInt(n*24, 10) + "h"
@@ -103,50 +92,53 @@ func readDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// into sets what the fields name, and leaves the rest as it is.
-func (f fields) into(durations map[string]*time.Duration) {
-	for name, at := range durations {
-		if f.has(name) {
-			*at = f.duration(name)
-		}
-	}
-}
-
-// texts is a list, or one text.
+// texts are a list, or one text.
 func (f fields) texts(name string) []string {
-	found, all := []string{}, []json.RawMessage{f[name]}
-	if len(f[name]) > 0 && f[name][0] == '[' {
-		_ = json.Unmarshal(f[name], &all) // it has been decoded once
-	} else if f.text(name) == "" {
-		return found
+	var all []json.RawMessage
+	if json.Unmarshal(f[name], &all) != nil && f.text(name) != "" {
+		all = []json.RawMessage{f[name]}
 	}
+	found := []string{}
 	for _, one := range all {
-		text, ok := scalar(one)
-		misread(!ok, name, "it is no list of texts")
-		found = append(found, text)
+		found = append(found, fields{name: one}.text(name))
 	}
 	return found
 }
 
 // members are a JSON object's; nil where there is none.
 func (f fields) members(name string) (inner fields) {
-	misread(f.has(name) && json.Unmarshal(f[name], &inner) != nil, name, "it is no map")
+	bad(f.has(name) && json.Unmarshal(f[name], &inner) != nil, fmt.Sprintf("error converting input for field %q: it is no map", name))
 	return inner
 }
 
-// pairs are an object of texts, nil where there is none. A member that is null is left out and named in gone.
-func (f fields) pairs(name string) (found map[string]string, gone []string) {
+// pairs are old ones with those of a map of texts, where null takes one away. They are nil where there never were any.
+func (f fields) pairs(name string, old map[string]string) map[string]string {
+	changed := maps.Clone(old)
 	for key, raw := range f.members(name) {
-		text, ok := scalar(raw)
-		misread(!ok, name, "it is no map of texts")
-		if found == nil {
-			found = map[string]string{}
+		if changed == nil {
+			changed = map[string]string{}
 		}
-		if string(raw) == "null" {
-			gone = append(gone, key)
-		} else {
-			found[key] = text
+		if changed[key] = (fields{name: raw}).text(name); string(raw) == "null" {
+			delete(changed, key)
 		}
 	}
-	return found, gone
+	return changed
+}
+
+// mergePatch is RFC 7396: members of patch replace those of target, and null takes one away.
+func mergePatch(target, patch json.RawMessage) json.RawMessage {
+	var into, changes fields
+	if json.Unmarshal(patch, &changes) != nil || changes == nil {
+		return patch
+	}
+	if json.Unmarshal(target, &into) != nil || into == nil {
+		into = fields{}
+	}
+	for name, change := range changes {
+		if into[name] = mergePatch(into[name], change); string(change) == "null" {
+			delete(into, name)
+		}
+	}
+	merged, _ := json.Marshal(into) // of JSON that was decoded
+	return merged
 }

@@ -1,9 +1,9 @@
 package devserver
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -11,21 +11,9 @@ import (
 	"time"
 )
 
-// kv is what a KV engine holds. Version 1 is kept as secrets of one version each, so that a mount can be upgraded.
-type kv struct {
-	secrets map[string]*secret
-	kvConfig
-}
-
-// kvConfig is what an engine or a secret says of its versions.
-type kvConfig struct {
-	keep        int // versions; 0: not said
-	casRequired bool
-	deleteAfter time.Duration
-}
-
+// secret is what a KV engine holds. Version 1's have one version each, so that a mount can be upgraded.
 type secret struct {
-	kvConfig
+	config           fields // what it says of its versions, as an engine may
 	created, updated time.Time
 	current, oldest  int
 	versions         map[int]*kvVersion
@@ -39,289 +27,208 @@ type kvVersion struct {
 	destroyed bool
 }
 
-func (v *kvVersion) gone(now time.Time) bool {
-	return v.destroyed || (!v.deletion.IsZero() && !v.deletion.After(now))
+func (m *mount) keptSecrets() map[string]*secret { return m.secrets }
+
+// secret is what q names; a new one, which is not there yet, if that is nothing.
+func (q *request) secret() *secret {
+	return cmp.Or(q.mount.secrets[q.name], &secret{created: q.now, updated: q.now, versions: map[int]*kvVersion{}})
 }
 
-// plain answers for a KV version 1 engine.
-func (m *mount) plain(q *request, path string) answer {
-	s := m.kv.secrets[path]
-	switch q.op {
-	case opList:
-		return listing(maps.Keys(m.kv.secrets), path, "kv")
-	case opDelete:
-		delete(m.kv.secrets, path)
-	case opWrite:
-		bad(len(q.fields) == 0, "missing data fields")
-		m.kv.secrets[path] = &secret{created: q.now, updated: q.now, current: 1, versions: map[int]*kvVersion{1: {data: q.body, created: q.now}}}
-	case opRead:
-		deny(s == nil, notFound())
-		data := s.versions[1].data
-		return answer{data: data, duration: m.timeOf(data), mount: "kv"}
-	default:
-		panic(unsupportedOperation())
-	}
-	return answer{}
-}
-
-// timeOf is how long a reader of version 1 may take a value for good: what the secret says itself, else the mount.
-func (m *mount) timeOf(data json.RawMessage) time.Duration {
-	var f fields
-	_ = json.Unmarshal(data, &f) // it was an object when it came
-	for _, name := range []string{"ttl", "lease"} {
-		text, _ := scalar(f[name])
-		if d, err := readDuration(text); err == nil && text != "" && d >= 0 {
-			return d
-		}
-	}
-	return m.ttl()
-}
-
-// versioned answers for a KV version 2 engine.
-func (k *kv) versioned(q *request, rest string) answer {
-	first, path, more := strings.Cut(rest, "/")
-	known := map[string]func(*request, string) answer{"data": k.data, "metadata": k.metadata, "delete": k.remove, "undelete": k.remove, "destroy": k.remove}
-	switch {
-	case rest == "config" && q.op == opRead:
-		return answer{data: k.show(), mount: "kv"}
-	case rest == "config" && q.op == opWrite:
-		k.kvConfig = k.with(q)
-		return answer{}
-	case first == "subkeys":
-		panic(missing("subkeys"))
-	case rest == "config":
-		panic(unsupportedOperation())
-	case first == "metadata" && q.op == opList:
-		return listing(maps.Keys(k.secrets), path, "kv")
-	case (first == "data" || first == "metadata") && !more && q.op != opList:
-		return answer{status: http.StatusNotFound, warnings: []string{"Non-listing operations on the root of a K/V v2 mount are not supported."}}
-	case known[first] == nil || path == "" || q.op == opList:
-		word := map[string]string{opRead: "get", opWrite: "put", opPatch: "patch", opDelete: "delete", opList: "list"}[q.op]
-		return answer{status: http.StatusNotFound, warnings: []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the " +
-			"appropriate API endpoints to use. If using the Vault CLI, use 'vault kv " + word + "' for this operation."}}
-	}
-	return known[first](q, path)
-}
-
-func (c kvConfig) show() object {
-	return object{"cas_required": c.casRequired, "delete_version_after": c.deleteAfter.String(), "max_versions": c.keep}
-}
-
-// with is the configuration with what a request says.
-func (c kvConfig) with(q *request) kvConfig {
-	if q.has("max_versions") {
-		c.keep = q.number("max_versions")
-	}
-	c.casRequired = q.truth("cas_required", c.casRequired)
-	q.into(map[string]*time.Duration{"delete_version_after": &c.deleteAfter})
-	bad(c.keep < 0 || c.deleteAfter < 0, "max_versions and delete_version_after cannot be negative")
-	return c
-}
-
-func (k *kv) data(q *request, path string) answer {
-	s := k.secrets[path]
-	switch q.op {
-	case opRead:
-		return s.read(q)
-	case opDelete:
-		if s != nil {
-			s.delete(q.now, s.current)
-		}
-		return answer{}
-	}
-	data, sent := q.fields["data"]
-	bad(!sent, "no data provided")
-	q.members("data")
-	if q.op == opPatch && (s == nil || s.current == 0) {
-		return answer{status: http.StatusNotFound}
-	}
-	k.checkCAS(q, s)
-	if q.op == opPatch {
-		if s.versions[s.current].gone(q.now) {
-			return answer{status: http.StatusNotFound, data: s.about(s.current)}
-		}
-		data = mergePatch(s.versions[s.current].data, data)
-	}
-	s = k.secretAt(path, q.now)
-	k.add(s, data, q.now)
-	return answer{data: s.about(s.current), mount: "kv"}
-}
-
-// secretAt is the secret at path, which is made if there is none.
-func (k *kv) secretAt(path string, now time.Time) *secret {
-	if k.secrets[path] == nil {
-		k.secrets[path] = &secret{created: now, updated: now, versions: map[int]*kvVersion{}}
-	}
-	return k.secrets[path]
-}
-
-// checkCAS holds a write to the version that its writer has seen.
-func (k *kv) checkCAS(q *request, s *secret) {
-	current, required := 0, k.casRequired
-	if s != nil {
-		current, required = s.current, required || s.casRequired
-	}
-	options := q.members("options")
-	text, ok := scalar(options["cas"])
-	cas, err := strconv.Atoi(cmp.Or(text, "0"))
-	bad(!ok || err != nil, "error parsing check-and-set parameter")
-	bad(options.has("cas") && cas != current, "check-and-set parameter did not match the current version")
-	bad(!options.has("cas") && required, "check-and-set parameter required for this call")
-}
-
-// add makes data the newest version, and lets go of the oldest.
-func (k *kv) add(s *secret, data json.RawMessage, now time.Time) {
+// add makes data the newest version of what q names, and lets go of the oldest.
+func (q *request) add(s *secret, data json.RawMessage) {
 	const usual = 10
+	engine, name := q.mount.versioning, "delete_version_after"
 	s.current++
-	v := &kvVersion{data: data, created: now}
-	after := k.deleteAfter
-	if s.deleteAfter > 0 && (after == 0 || s.deleteAfter < after) {
-		after = s.deleteAfter
+	v := &kvVersion{data: data, created: q.now}
+	if after := cmp.Or(s.config.limit(name), engine.limit(name)); after > 0 {
+		v.deletion = q.now.Add(atMost(after, engine.limit(name)))
 	}
-	if after > 0 {
-		v.deletion = now.Add(after)
-	}
-	s.versions[s.current], s.updated = v, now
-	oldest := s.current - cmp.Or(s.keep, k.keep, usual) + 1
+	s.versions[s.current], s.updated = v, q.now
+	oldest := s.current - cmp.Or(s.config.number("max_versions"), engine.number("max_versions"), usual) + 1
 	for n := range s.versions {
 		if n < oldest {
 			delete(s.versions, n)
 			s.oldest = oldest
 		}
 	}
+	q.mount.secrets[q.name] = s
 }
 
-func (s *secret) delete(now time.Time, n int) {
-	if v := s.versions[n]; v != nil && !v.gone(now) {
+func kv1Endpoints() endpoints {
+	return endpoints{"": keeping((*mount).keptSecrets, readPlain, writePlain)}
+}
+
+func writePlain(q *request) {
+	bad(len(q.fields) == 0, "missing data fields")
+	delete(q.mount.secrets, q.name)
+	q.add(q.secret(), q.body)
+}
+
+// readPlain answers also how long the value may be taken for good: what the secret says itself, else the mount.
+func readPlain(q *request, s *secret) {
+	var says fields
+	q.data, q.lasts = s.versions[1].data, q.mount.ttl()
+	_ = json.Unmarshal(s.versions[1].data, &says) // it was an object when it came
+	for _, name := range []string{"lease", "ttl"} {
+		text, _ := scalar(says[name])
+		if d, err := readDuration(text); err == nil && d >= 0 {
+			q.lasts = d
+		}
+	}
+}
+
+func kv2Endpoints() endpoints {
+	metadata := keeping((*mount).keptSecrets, readMetadata, writeMetadata)
+	metadata[opPatch] = writeMetadata
+	root := every(refuseRoot)
+	return endpoints{
+		"data":      root,
+		"metadata":  root,
+		"data/":     {opRead: readData, opWrite: writeData, opPatch: writeData, opDelete: deleteData, opList: misplaced},
+		"metadata/": metadata,
+		"delete/":   {opWrite: eachVersion((*kvVersion).delete, "No version number provided"), opList: misplaced},
+		"undelete/": {opWrite: eachVersion((*kvVersion).undelete, "No version number provided"), opList: misplaced},
+		"destroy/":  {opWrite: eachVersion((*kvVersion).destroy, "no version number provided"), opList: misplaced},
+		"config":    {opRead: readVersioning, opWrite: writeVersioning},
+		"subkeys":   every(lacking("subkeys")),
+		"subkeys/":  every(lacking("subkeys")),
+		"":          every(misplaced),
+	}
+}
+
+func refuseRoot(q *request) {
+	q.status, q.engine = http.StatusNotFound, ""
+	q.warnings = []string{"Non-listing operations on the root of a K/V v2 mount are not supported."}
+}
+
+// misplaced answers who takes the engine for version 1.
+func misplaced(q *request) {
+	word := map[string]string{opRead: "get", opWrite: "put", opPatch: "patch", opDelete: "delete", opList: "list"}[q.op]
+	q.status, q.engine = http.StatusNotFound, ""
+	q.warnings = []string{"Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use. " +
+		"If using the Vault CLI, use 'vault kv " + word + "' for this operation."}
+}
+
+func showVersioning(f fields) object {
+	bad(f.number("max_versions") < 0, "max_versions cannot be negative")
+	return object{
+		"cas_required": f.truth("cas_required", false), "delete_version_after": f.limit("delete_version_after").String(),
+		"max_versions": f.number("max_versions"),
+	}
+}
+
+func readVersioning(q *request) { q.data = showVersioning(q.mount.versioning) }
+func writeVersioning(q *request) {
+	q.mount.versioning = q.mount.versioning.with(q.fields, showVersioning)
+}
+
+func (v *kvVersion) gone(now time.Time) bool {
+	return v.destroyed || (!v.deletion.IsZero() && !v.deletion.After(now))
+}
+
+func (v *kvVersion) undelete(time.Time) { v.deletion = time.Time{} }
+func (v *kvVersion) destroy(time.Time)  { v.destroyed, v.data = true, nil }
+func (v *kvVersion) delete(now time.Time) {
+	if !v.gone(now) {
 		v.deletion = now
 	}
 }
 
+// eachVersion does something to the versions that the body names, unless they are destroyed.
+func eachVersion(do func(v *kvVersion, now time.Time), otherwise string) handler {
+	return func(q *request) {
+		var numbers []int
+		for text := range strings.FieldsFuncSeq(strings.Join(q.texts("versions"), ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+			n, err := strconv.Atoi(text)
+			bad(err != nil, "a version is a whole number")
+			numbers = append(numbers, n)
+		}
+		bad(len(numbers) == 0, otherwise)
+		s := q.secret()
+		for _, n := range numbers {
+			if v := s.versions[n]; v != nil && !v.destroyed {
+				do(v, q.now)
+			}
+		}
+	}
+}
+
+func (v *kvVersion) show() object {
+	return object{"created_time": stamp(v.created, ""), "deletion_time": stamp(v.deletion, ""), "destroyed": v.destroyed}
+}
+
 // about is what is said of a version without its data.
 func (s *secret) about(n int) object {
+	about := s.versions[n].show()
+	about["custom_metadata"], about["version"] = s.custom, n
+	return about
+}
+
+// readData answers with a version: a 404 that tells about it where its data are gone.
+func readData(q *request) {
+	s := q.secret()
+	n := cmp.Or(max(0, q.number("version")), s.current)
 	v := s.versions[n]
-	return object{"created_time": stamp(v.created), "custom_metadata": s.custom, "deletion_time": stamp(v.deletion), "destroyed": v.destroyed, "version": n}
+	absent(v == nil)
+	instead(v.gone(q.now), answer{status: http.StatusNotFound, data: object{"data": nil, "metadata": s.about(n)}})
+	q.data = object{"data": v.data, "metadata": s.about(n)}
 }
 
-// read answers with a version: a 404 that tells about it where its data are gone.
-func (s *secret) read(q *request) answer {
-	n := wholeNumber("version", q.query.Get("version"))
-	deny(s == nil || s.current == 0, notFound())
-	if n <= 0 {
-		n = s.current
+// writeData writes, or patches what is there.
+func writeData(q *request) {
+	s, data := q.secret(), q.fields["data"]
+	bad(data == nil, "no data provided")
+	q.members("data") // refuses what is no object
+	instead(q.op == opPatch && s.current == 0, answer{status: http.StatusNotFound})
+	q.checkCAS(s)
+	if q.op == opPatch {
+		v := s.versions[s.current]
+		instead(v.gone(q.now), answer{status: http.StatusNotFound, data: s.about(s.current)})
+		data = mergePatch(v.data, data)
 	}
-	v := s.versions[n]
-	deny(v == nil, notFound())
-	if v.gone(q.now) {
-		return answer{status: http.StatusNotFound, data: object{"data": nil, "metadata": s.about(n)}}
-	}
-	return answer{data: object{"data": v.data, "metadata": s.about(n)}, mount: "kv"}
+	q.add(s, data)
+	q.data = s.about(s.current)
 }
 
-func (k *kv) metadata(q *request, path string) answer {
-	s := k.secrets[path]
-	switch {
-	case q.op == opRead && s == nil:
-		panic(notFound())
-	case q.op == opRead:
-		return answer{data: s.show(), mount: "kv"}
-	case q.op == opPatch && s == nil:
-		return answer{status: http.StatusNotFound}
-	case q.op == opDelete:
-		delete(k.secrets, path)
-		return answer{}
-	}
-	custom, gone := q.pairs("custom_metadata")
-	var config kvConfig
-	if s != nil {
-		config = s.kvConfig
-	}
-	if config = config.with(q); len(q.fields) == 0 {
-		return answer{}
-	}
-	s = k.secretAt(path, q.now)
-	s.kvConfig = config
-	if custom == nil {
-		return answer{}
-	}
-	if q.op == opPatch && s.custom != nil {
-		maps.Copy(s.custom, custom)
-		custom = s.custom
-	}
-	for _, key := range gone {
-		delete(custom, key)
-	}
-	s.custom = custom
-	return answer{}
+// checkCAS holds a write to the version that its writer has seen.
+func (q *request) checkCAS(s *secret) {
+	options, required := q.members("options"), s.config.truth("cas_required", false) || q.mount.versioning.truth("cas_required", false)
+	text, _ := scalar(options["cas"])
+	cas, err := strconv.Atoi(cmp.Or(text, "0"))
+	bad(err != nil, "error parsing check-and-set parameter")
+	bad(options.has("cas") && cas != s.current, "check-and-set parameter did not match the current version")
+	bad(!options.has("cas") && required, "check-and-set parameter required for this call")
 }
 
-func (s *secret) show() object {
-	versions := object{}
+func deleteData(q *request) {
+	s := q.secret()
+	if v := s.versions[s.current]; v != nil {
+		v.delete(q.now)
+	}
+}
+
+func readMetadata(q *request, s *secret) {
+	versions, shown := object{}, showVersioning(s.config)
 	for n, v := range s.versions {
-		versions[strconv.Itoa(n)] = object{"created_time": stamp(v.created), "deletion_time": stamp(v.deletion), "destroyed": v.destroyed}
+		versions[fmt.Sprint(n)] = v.show()
 	}
-	data := s.kvConfig.show()
-	maps.Copy(data, object{
-		"created_time": stamp(s.created), "updated_time": stamp(s.updated), "current_version": s.current, "oldest_version": s.oldest,
+	maps.Copy(shown, object{
+		"created_time": stamp(s.created, ""), "updated_time": stamp(s.updated, ""), "current_version": s.current, "oldest_version": s.oldest,
 		"custom_metadata": s.custom, "versions": versions,
 	})
-	return data
+	q.data = shown
 }
 
-// remove deletes, undeletes or destroys the versions that the body names.
-func (k *kv) remove(q *request, path string) answer {
-	deny(q.op != opWrite, unsupportedOperation())
-	verb := strings.TrimSuffix(q.path, "/"+path)
-	verb = verb[strings.LastIndexByte(verb, '/')+1:]
-	var numbers []int
-	for text := range strings.SplitSeq(strings.Join(q.texts("versions"), ","), ",") {
-		if text = strings.TrimSpace(text); text != "" {
-			numbers = append(numbers, wholeNumber("versions", text))
-		}
+// writeMetadata writes, or patches what is there.
+func writeMetadata(q *request) {
+	s := q.secret()
+	instead(q.op == opPatch && q.mount.secrets[q.name] == nil, answer{status: http.StatusNotFound})
+	config, custom := s.config.with(q.fields, showVersioning), q.pairs("custom_metadata", nil)
+	if custom == nil || q.op == opPatch {
+		custom = q.pairs("custom_metadata", s.custom)
 	}
-	bad(len(numbers) == 0 && verb == "destroy", "no version number provided")
-	bad(len(numbers) == 0, "No version number provided")
-	s := k.secrets[path]
-	for _, n := range numbers {
-		switch {
-		case s == nil || s.versions[n] == nil:
-		case verb == "delete":
-			s.delete(q.now, n)
-		case verb == "destroy":
-			s.versions[n].destroyed, s.versions[n].data = true, nil
-		case !s.versions[n].destroyed:
-			s.versions[n].deletion = time.Time{}
-		}
+	if len(q.fields) > 0 {
+		s.config, s.custom = config, custom
+		q.mount.secrets[q.name] = s
 	}
-	return answer{}
-}
-
-// mergePatch is RFC 7396: members of patch replace those of target, and null takes one away.
-func mergePatch(target, patch json.RawMessage) json.RawMessage {
-	decode := func(raw json.RawMessage) (value any) {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.UseNumber()
-		bad(decoder.Decode(&value) != nil, "the secret and the patch cannot be merged")
-		return value
-	}
-	text, err := json.Marshal(merged(decode(target), decode(patch)))
-	bad(err != nil, "the secret and the patch cannot be merged")
-	return text
-}
-
-func merged(old, change any) any {
-	changes, ok := change.(object)
-	if !ok {
-		return change
-	}
-	into, ok := old.(object)
-	if !ok {
-		into = object{}
-	}
-	for key, value := range changes {
-		if into[key] = merged(into[key], value); value == nil {
-			delete(into, key)
-		}
-	}
-	return into
 }

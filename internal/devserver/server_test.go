@@ -2,6 +2,7 @@ package devserver_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -217,6 +218,28 @@ func TestSealedServerAnswersNobody(t *testing.T) {
 	c.want(400, "invalid key", `PUT sys/unseal {"key":"`+strings.Repeat("00", 32)+`"}`)
 	c.as("").must(`PUT sys/unseal {"key":"` + c.server.UnsealKey() + `"}`)
 	c.must(`GET secret/data/a`)
+}
+
+// TestUnmountingNothingRevokesNothing: tokens have leases below a path that no engine is at.
+func TestUnmountingNothingRevokesNothing(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	token := c.as(c.must(`POST auth/token/create {"ttl":"1h"}`).Auth["client_token"].(string))
+	c.must(`DELETE sys/mounts/auth`)
+	token.must(`GET auth/token/lookup-self`)
+}
+
+// TestWhatIsShownStays: reading what was written does not change it.
+func TestWhatIsShownStays(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	c.must(`POST sys/mounts/database {"type":"database"}`)
+	c.must(`POST database/roles/app {"db_name":"pg","creation_statements":["one","two"]}`)
+	for range 2 {
+		if got := fmt.Sprint(c.must(`GET database/roles/app`).Data["creation_statements"]); got != "[one two]" {
+			t.Errorf("got %s", got)
+		}
+	}
 }
 
 // TestWhatItHasNot: it says so, and how to have it.
