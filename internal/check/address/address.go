@@ -40,6 +40,10 @@ type look struct {
 	places   []place
 	unknown  int // addresses that are filled in elsewhere
 	files    int
+	root     string
+	kinds    map[string]kind   // of the files that were looked at
+	seen     map[string]bool   // places that were understood
+	env      map[string]string // that the present file is filled in from; nil: nothing is known of it
 	services map[string]string // of Compose: a name that Vault has there, to the server that it is published as
 	found    []check.Finding
 }
@@ -51,7 +55,8 @@ func Check(ctx context.Context, root string, o Options) (check.Report, error) {
 	} else if !info.IsDir() {
 		return check.Report{}, fmt.Errorf("look for addresses: %s is no folder", root)
 	}
-	l := &look{Options: o, services: map[string]string{}}
+	l := &look{Options: o, root: root, kinds: map[string]kind{}, seen: map[string]bool{}, services: map[string]string{}}
+	var composed []string
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
@@ -61,13 +66,16 @@ func Check(ctx context.Context, root string, o Options) (check.Report, error) {
 		case e.IsDir() && slices.Contains([]string{".git", "node_modules", "vendor", ".terraform", ".venv"}, e.Name()):
 			return fs.SkipDir
 		case e.Type().IsRegular() && kindOf(name) != none:
-			l.file(root, name)
+			if k := l.file(name); k == composeFile {
+				composed = append(composed, name)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return check.Report{}, fmt.Errorf("look for addresses: %w", err)
 	}
+	l.composed(composed)
 	return l.report(), nil
 }
 
@@ -100,25 +108,35 @@ func kindOf(name string) kind {
 	return none
 }
 
-func (l *look) file(root, name string) {
-	info, err := os.Stat(filepath.Join(root, name))
+// file looks at a file by itself; what Compose files mean together comes after all.
+func (l *look) file(name string) kind {
+	info, err := os.Stat(filepath.Join(l.root, name))
 	if err == nil && info.Size() > largest {
-		return
+		return none
 	}
-	text, err := os.ReadFile(filepath.Join(root, name))
+	k := kindOf(name)
+	if k == composeFile { // needs those beside it
+		return k
+	}
+	text, err := os.ReadFile(filepath.Join(l.root, name))
 	if err != nil {
 		l.warn(name, "cannot be read")
-		return
+		return none
 	}
+	l.text(name, text, k)
+	return k
+}
+
+func (l *look) text(name string, text []byte, k kind) {
 	l.files++
-	k := kindOf(name)
+	l.kinds[name] = k
 	if k == vwrapFile {
 		l.vwrap(name, text)
 		return
 	}
 	l.lines(name, string(text), k)
-	if k == composeFile {
-		l.compose(name, text)
+	if ext := path.Ext(name); ext == ".yaml" || ext == ".yml" {
+		l.nodes(name, text)
 	}
 }
 
@@ -128,7 +146,7 @@ func (l *look) warn(name, why string) {
 
 // at adds an address; text is as it is written there.
 func (l *look) at(file string, line, column int, text string) {
-	s, err := parse(expand(text))
+	s, err := parse(l.expand(text))
 	switch {
 	case errors.Is(err, errUnknown):
 		l.unknown++

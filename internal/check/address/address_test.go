@@ -60,6 +60,35 @@ address: drift: 10 files, 11 addresses, 4 servers; 3 more are filled in elsewher
 	}
 }
 
+// TestComposed: what Compose files include, extend and read is looked at, and filled in as Compose does it.
+func TestComposed(t *testing.T) {
+	t.Parallel()
+	_, got := found(t, "testdata/composed", address.Options{})
+	const want = `compose.override.yaml:3:13: drift: keys is published at every address of this machine: the network reaches it
+  publish it here alone: "127.0.0.1:8400:8200"
+compose.yaml:6:15: drift: http://10.1.1.1:8200 is another server than http://127.0.0.1:8300, which 3 of 7 places mean
+  write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one
+compose.yaml:6:15: drift: http://10.1.1.1:8200 is not this machine, and http shows the token to the network
+  use https
+infra/base.yml:5:9: drift: store is published at every address of this machine: the network reaches it
+  publish it here alone: "127.0.0.1:8201:8200"
+infra/include.vars:1:10: drift: https://else.example is another server than http://127.0.0.1:8300, which 3 of 7 places mean
+  write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one
+infra/more.yml: warning: names ../outside.yml, which is outside of this folder, and is not looked at
+infra/more.yml: warning: names infra/nowhere.yml, which is no file that can be read, and is not looked at
+k8s/pod.yaml:7:39: drift: https://k8s.example is another server than http://127.0.0.1:8300, which 3 of 7 places mean
+  write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one
+k8s/pod.yaml:9:18: drift: https://reversed.example is another server than http://127.0.0.1:8300, which 3 of 7 places mean
+  write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one
+k8s/pod.yaml:13:18: drift: VAULT_SKIP_VERIFY: whoever is between here and Vault can read the token and every secret
+  trust the server's CA: VAULT_CACERT
+address: drift: 10 files, 7 addresses, 5 servers
+`
+	if got != want {
+		t.Errorf("found is\n%s", got)
+	}
+}
+
 func TestACleanTree(t *testing.T) {
 	t.Parallel()
 	r, got := found(t, "testdata/clean", address.Options{})
@@ -141,6 +170,29 @@ func FuzzCheck(f *testing.F) {
 		for _, finding := range r.Findings {
 			if finding.Line > 1+strings.Count(text, "\n") || finding.Text == "" {
 				t.Errorf("%+v", finding)
+			}
+		}
+	})
+}
+
+// FuzzCompose: whatever Compose files name each other, it comes to an end, and opens nothing outside.
+func FuzzCompose(f *testing.F) {
+	f.Add("include: [b.yml]\nservices: {a: {extends: {file: b.yml, service: a}}}", "include: [../a.yml, compose.yaml]\nservices: {a: {extends: a, env_file: [.env, /etc/passwd]}}", "A=${A}")
+	f.Add("services: {vault: {<<: &x {image: vault, <<: *x}, ports: [\"${P}:8200\", {target: 8200}]}}", "a", "P=$$")
+	f.Fuzz(func(t *testing.T, one, two, env string) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"compose.yaml": one, "b.yml": two, ".env": env} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := address.Check(t.Context(), dir, address.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range r.Findings {
+			if finding.File != "" && !filepath.IsLocal(finding.File) {
+				t.Fatalf("%q is looked at", finding.File)
 			}
 		}
 	})

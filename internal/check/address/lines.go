@@ -1,6 +1,7 @@
 package address
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -57,12 +58,17 @@ func (l *look) lines(file, text string, k kind) {
 
 // set looks at what a variable is set to: rest is the line from there on.
 func (l *look) set(file string, line, column int, variable, rest string) {
-	value := valueOf(rest)
-	f := check.Finding{File: file, Line: line, Column: column + 1}
+	l.seen[fmt.Sprintf("%s:%d", file, line)] = true
+	l.value(file, line, column+1, variable, valueOf(rest))
+}
+
+// value looks at a variable's value.
+func (l *look) value(file string, line, column int, variable, value string) {
+	f := check.Finding{File: file, Line: line, Column: column}
 	switch {
 	case variable == "ADDR":
 		if value != "" {
-			l.at(file, line, column+1, value)
+			l.at(file, line, column, value)
 		}
 		return
 	case variable == "SKIP_VERIFY":

@@ -50,8 +50,30 @@ func parse(text string) (server, error) {
 	return s, nil
 }
 
-// A variable with a default: ${NAME:-default}, ${NAME-default}, and a dev container's ${localEnv:NAME:default}.
-var defaulted = regexp.MustCompile(`\$\{(?:[A-Za-z_][A-Za-z0-9_]*:?-|localEnv:[A-Za-z_][A-Za-z0-9_]*:)([^{}]*)\}`)
+// filled is what is filled in: $NAME, ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:+instead}, ${NAME:?problem}, a dev container's
+// ${localEnv:NAME:default}, and $$, which is a $ (docs.docker.com/reference/compose-file/interpolation).
+var filled = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{(localEnv:)?([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?]|:)([^{}]*))?\})`)
 
-// expand puts defaults in the place of variables that have some.
-func expand(text string) string { return defaulted.ReplaceAllString(text, "$1") }
+// expand fills text in, with what is known of variables, and with their defaults. What is not known stays.
+func (l *look) expand(text string) string {
+	return filled.ReplaceAllStringFunc(text, func(part string) string {
+		m := filled.FindStringSubmatch(part)
+		name, how, rest := m[1]+m[3], m[4], m[5]
+		value, known := l.env[name]
+		known = known && m[2] == ""
+		switch {
+		case part == "$$":
+			return "$"
+		case strings.HasSuffix(how, "+"):
+			if known && (value != "" || how == "+") {
+				return rest
+			}
+			return ""
+		case known && (value != "" || how == "-"):
+			return value
+		case how == ":-", how == "-", how == ":" && m[2] != "":
+			return rest
+		}
+		return part
+	})
+}

@@ -1,18 +1,44 @@
 package address
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/vwrap/vwrap/internal/check"
 )
 
 // child is what a mapping has under key; nil where it has nothing.
 func child(n *yaml.Node, key string) *yaml.Node {
 	n = plain(n)
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	var merged *yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case key:
+			return plain(n.Content[i+1])
+		case "<<":
+			merged = plain(n.Content[i+1])
+		}
+	}
+	if merged == nil || merged == n {
+		return nil
+	}
+	if merged.Kind == yaml.SequenceNode {
+		for _, m := range merged.Content {
+			if v := own(plain(m), key); v != nil {
+				return v
+			}
+		}
+		return nil
+	}
+	return own(merged, key)
+}
+
+// own is child without what is merged in.
+func own(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
@@ -40,6 +66,52 @@ func root(text []byte) (*yaml.Node, bool) {
 	return doc.Content[0], true
 }
 
+// variables are those that are looked for.
+var variables = regexp.MustCompile(`^(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)$`)
+
+// mostNodes bounds what is looked at in one file: aliases of aliases are many.
+const mostNodes = 100_000
+
+// nodes looks at all documents of a YAML file for variables that lines do not show: {name: VAULT_ADDR, value: …} on one line, or in the
+// other order (Kubernetes).
+func (l *look) nodes(file string, text []byte) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	left := mostNodes
+	for {
+		var doc yaml.Node
+		if d.Decode(&doc) != nil {
+			return // what is no YAML was looked at by its lines
+		}
+		l.walk(file, &doc, &left)
+	}
+}
+
+func (l *look) walk(file string, n *yaml.Node, left *int) {
+	if *left--; *left < 0 || n == nil {
+		return
+	}
+	if n.Kind == yaml.MappingNode {
+		if name, value := own(n, "name"), own(n, "value"); name != nil && value != nil {
+			l.node(file, name.Value, value)
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			l.node(file, n.Content[i].Value, n.Content[i+1])
+		}
+	}
+	for _, c := range n.Content { // and no aliases: what they stand for is looked at where it is
+		l.walk(file, c, left)
+	}
+}
+
+// node looks at what a variable is set to, unless its line was understood already.
+func (l *look) node(file, name string, value *yaml.Node) {
+	m := variables.FindStringSubmatch(name)
+	if m == nil || value.Kind != yaml.ScalarNode || value.Tag == "!!null" || l.seen[fmt.Sprintf("%s:%d", file, value.Line)] {
+		return
+	}
+	l.value(file, value.Line, value.Column, m[1], value.Value)
+}
+
 // vwrap looks at a vwrap.yaml, its profiles too.
 func (l *look) vwrap(file string, text []byte) {
 	top, ok := root(text)
@@ -59,77 +131,4 @@ func (l *look) vwrap(file string, text []byte) {
 			l.unknown++ // a profile is for another place, and may mean another server
 		}
 	}
-}
-
-var vaultImage = regexp.MustCompile(`(?:^|/)(?:vault|openbao)(?:[:@].*)?$`)
-
-// compose looks at the services of a Compose file that are Vaults: at which ports they are published, and to whom.
-func (l *look) compose(file string, text []byte) {
-	top, ok := root(text)
-	if !ok {
-		l.warn(file, "is no YAML")
-		return
-	}
-	services := child(top, "services")
-	if services == nil || services.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		name, service := services.Content[i].Value, plain(services.Content[i+1])
-		picture := child(service, "image")
-		if picture == nil || !vaultImage.MatchString(expand(picture.Value)) {
-			continue
-		}
-		l.services[strings.ToLower(name)] = ""
-		if ports := child(service, "ports"); ports != nil && ports.Kind == yaml.SequenceNode {
-			for _, p := range ports.Content {
-				l.port(file, strings.ToLower(name), plain(p))
-			}
-		}
-		if l.services[strings.ToLower(name)] == "" { // published to nobody
-			l.services[strings.ToLower(name)] = "http://" + strings.ToLower(name) + ":8200"
-		}
-	}
-}
-
-// port looks at one entry of a Vault's ports, in the short form or the long one.
-func (l *look) port(file, service string, n *yaml.Node) {
-	host, published, target := "", "", ""
-	if n.Kind == yaml.MappingNode {
-		for key, at := range map[string]*string{"host_ip": &host, "published": &published, "target": &target} {
-			if v := child(n, key); v != nil {
-				*at = expand(v.Value)
-			}
-		}
-	} else {
-		host, published, target = splitPort(expand(n.Value))
-	}
-	if target != "8200" {
-		return
-	}
-	if published != "" {
-		l.services[service] = fmt.Sprintf("http://127.0.0.1:%s", published)
-	}
-	if host != "" && host != "0.0.0.0" && host != "[::]" && host != "::" {
-		return
-	}
-	l.found = append(l.found, check.Finding{
-		Rule: "published-everywhere", Subject: service, File: file, Line: n.Line, Column: n.Column,
-		Text: service + " is published at every address of this machine: the network reaches it",
-		Mend: fmt.Sprintf("publish it here alone: \"127.0.0.1:%s:8200\"", published),
-	})
-}
-
-// splitPort reads [HOST:]PUBLISHED:TARGET[/PROTOCOL], and TARGET alone.
-func splitPort(text string) (host, published, target string) {
-	text, _, _ = strings.Cut(text, "/")
-	at := strings.LastIndexByte(text, ':')
-	if at < 0 {
-		return "", "", text
-	}
-	text, target = text[:at], text[at+1:]
-	if at = strings.LastIndexByte(text, ':'); at < 0 {
-		return "", text, target
-	}
-	return text[:at], text[at+1:], target
 }
