@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/e2e/built"
 )
 
 // start NAME CMD [ARG...] runs a command in the background. What it says goes to NAME.out and NAME.err in $WORK as it
@@ -185,4 +187,21 @@ func runtimeDir(s *session, args []string) error {
 	s.ts.Defer(func() { os.RemoveAll(dir) })
 	s.ts.Setenv("VWRAP_RUNTIME_DIR", filepath.Join(dir, "run"))
 	return os.Chmod(dir, 0o755)
+}
+
+// junitValid holds files against the schema of JUnit reports.
+func junitValid(s *session, args []string) error {
+	if len(args) == 0 {
+		return usageError("junit-valid FILE...")
+	}
+	schema, err := built.JUnitSchema()
+	if err != nil {
+		return err
+	}
+	for _, name := range args {
+		if said, err := exec.Command("xmllint", "--noout", "--schema", schema, s.ts.MkAbs(name)).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s is no JUnit report: %w\n%s", name, err, said)
+		}
+	}
+	return nil
 }

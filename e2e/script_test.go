@@ -20,6 +20,7 @@ func TestScripts(t *testing.T) {
 		Cmds:                commands(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("VWRAP_E2E_WRITE") != "", // the files that outputs are compared with
 	})
 }
 
@@ -120,6 +121,7 @@ func allCommands() map[string]command {
 		"for-faults":     forFaults,
 		"freeze-vault":   freezeVault,
 		"fresh-vault":    freshVault,
+		"junit-valid":    junitValid,
 		"jwt":            jwt,
 		"jwt-key":        jwtKey,
 		"kubernetes-api": kubernetesAPI,

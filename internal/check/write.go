@@ -63,7 +63,7 @@ func writeJUnit(w io.Writer, reports []Report) error {
 		}
 		for _, f := range r.Findings {
 			if !f.Warning {
-				s.Cases = append(s.Cases, junit.Case{Class: class, Name: strings.TrimSpace(f.Rule + " " + f.Subject), File: f.File, Failure: f.line()})
+				s.Cases = append(s.Cases, junit.Case{Class: class, Name: strings.Join(strings.Fields(f.Rule+" "+f.Subject+" "+f.File), " "), Failure: f.line()})
 			}
 		}
 		if len(s.Cases) == 0 {

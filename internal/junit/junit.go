@@ -1,5 +1,5 @@
 // Package junit writes test reports in the XML that pipelines read: the parts that its readers (Jenkins, GitLab, GitHub's
-// actions) agree about.
+// actions) agree about, by Jenkins' schema (junit-4.xsd).
 package junit
 
 import (
@@ -20,7 +20,6 @@ type Suite struct {
 // Case is a test. It failed where Failure says why.
 type Case struct {
 	Class, Name string
-	File        string // that it is about; "" for none
 	Failure     string // the first line is the message
 }
 
@@ -42,7 +41,6 @@ type (
 	testcase struct {
 		Class   string   `xml:"classname,attr"`
 		Name    string   `xml:"name,attr"`
-		File    string   `xml:"file,attr,omitempty"`
 		Failure *failure `xml:"failure"`
 	}
 	failure struct {
@@ -57,7 +55,7 @@ func Write(w io.Writer, all ...Suite) error {
 	for _, s := range all {
 		out := suite{Name: s.Name, Tests: len(s.Cases), Time: fmt.Sprintf("%.3f", s.Took.Seconds()), Out: s.Out}
 		for _, c := range s.Cases {
-			t := testcase{Class: c.Class, Name: c.Name, File: c.File}
+			t := testcase{Class: c.Class, Name: c.Name}
 			if c.Failure != "" {
 				t.Failure = &failure{firstLine(c.Failure), c.Failure}
 				out.Failures++

@@ -13,7 +13,7 @@ func TestWrite(t *testing.T) {
 	var b strings.Builder
 	err := junit.Write(&b, junit.Suite{Name: "vwrap check", Took: 1500 * time.Millisecond, Cases: []junit.Case{
 		{Class: "parity", Name: "API_KEY"},
-		{Class: "parity", Name: `a<b>"&`, File: "vwrap.yaml", Failure: "is <missing> & gone\nadd it"},
+		{Class: "parity", Name: `a<b>"&`, Failure: "is <missing> & gone\nadd it"},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestWrite(t *testing.T) {
 <testsuites>
   <testsuite name="vwrap check" tests="2" failures="1" errors="0" skipped="0" time="1.500">
     <testcase classname="parity" name="API_KEY"></testcase>
-    <testcase classname="parity" name="a&lt;b&gt;&#34;&amp;" file="vwrap.yaml">
+    <testcase classname="parity" name="a&lt;b&gt;&#34;&amp;">
       <failure message="is &lt;missing&gt; &amp; gone">is &lt;missing&gt; &amp; gone&#xA;add it</failure>
     </testcase>
   </testsuite>
