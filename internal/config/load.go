@@ -15,14 +15,19 @@ const Name = "vwrap.yaml"
 // maxSize is the largest file that is read.
 const maxSize = 1 << 20
 
-// Here finds the vwrap.yaml of the working directory; "" where there is none.
+// Here finds the vwrap.yaml of the working directory; "" where there is none. The error wraps ErrForeign where others may have put it
+// there.
 func Here() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find %s: %w", Name, err)
 	}
 	home, _ := os.UserHomeDir() // without one the repository's root ends the search
-	return Find(dir, home), nil
+	file := Find(dir, home)
+	if file == "" {
+		return "", nil
+	}
+	return file, ours(file)
 }
 
 // Find walks up from dir to the first folder that is a repository's root (.git) or home, and returns the first
