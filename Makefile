@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz clean
+.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz release-check clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -57,5 +57,8 @@ fleet: ## ten thousand keepers, a day, and an outage, in half a minute
 fuzz: ## each fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),1m)
 
+release-check: ## tries what a release does, up to where an account is needed
+	.ci/release-check
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

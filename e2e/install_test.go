@@ -29,16 +29,20 @@ type published struct {
 	requests atomic.Int64
 }
 
-// publish serves the release of VWRAP_E2E_DIST, else one of the vwrap under test.
+// publish serves a release of the vwrap under test.
 func publish(t *testing.T) *published {
 	t.Helper()
-	p := &published{files: os.Getenv("VWRAP_E2E_DIST"), archive: archiveName(t)}
-	if p.files == "" {
-		p.files = t.TempDir()
-		content, err := packedVwrap()
-		check(t, err)
-		p.put(t, content)
-	}
+	p := serve(t, t.TempDir())
+	content, err := packedVwrap()
+	check(t, err)
+	p.put(t, content)
+	return p
+}
+
+// serve serves the files of a release.
+func serve(t *testing.T, folder string) *published {
+	t.Helper()
+	p := &published{files: folder, archive: archiveName(t)}
 	files := http.FileServer(http.Dir(p.files))
 	routes := http.NewServeMux()
 	routes.Handle("/releases/latest/download/", http.StripPrefix("/releases/latest/download/", files))
@@ -200,7 +204,12 @@ func (i *installer) leavesNothing(but ...string) {
 // TestInstall: by the shells and tools that machines have, into the home of someone who is not root.
 func TestInstall(t *testing.T) {
 	t.Parallel()
-	release := publish(t)
+	var release *published
+	if dist := os.Getenv("VWRAP_E2E_DIST"); dist != "" {
+		release = serve(t, dist)
+	} else {
+		release = publish(t)
+	}
 	for name, c := range map[string]struct {
 		shell   []string
 		prepare func(*installer)
