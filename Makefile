@@ -1,8 +1,9 @@
 # Thin targets: what they do stands in the programs that they call.
 GO ?= go
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w'
+# RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz clean
+.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz release-check clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -16,7 +17,7 @@ test: build lint ## every test: units under the race detector, then the binary a
 	$(MAKE) --no-print-directory e2e
 
 cross: ## builds and vets for the other systems that vwrap runs on
-	for target in linux/arm64 darwin/amd64 darwin/arm64; do \
+	for target in linux/arm64 linux/arm darwin/amd64 darwin/arm64; do \
 		echo "== $$target"; export GOOS=$${target%/*} GOARCH=$${target#*/}; \
 		$(BUILD) -o /dev/null . && $(GO) vet ./... || exit 1; \
 	done
@@ -56,5 +57,8 @@ fleet: ## ten thousand keepers, a day, and an outage, in half a minute
 fuzz: ## each fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),1m)
 
+release-check: ## tries what a release does, up to where an account is needed
+	.ci/release-check
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

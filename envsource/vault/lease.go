@@ -149,5 +149,5 @@ func stamp(version int, metadata map[string]any) string {
 
 // seconds is n seconds; what no lease can be (negative, over a century) is cut off.
 func seconds(n int) time.Duration {
-	return time.Duration(max(0, min(n, 100*365*24*3600))) * time.Second
+	return time.Duration(max(0, min(int64(n), 100*365*24*3600))) * time.Second
 }
