@@ -155,6 +155,7 @@ func prepare(ctx context.Context, o Orders, p pipes, open Sources) readied {
 	var r readied
 	result, err := fetch(ctx, o, p.carry, open, func(line string) { p.send(message{Waiting: line}) })
 	r.environ = result.Environ
+	leaks(r.environ) // nothing, but in a build for tests
 	r.report = Report{Holdings: result.Holdings, Failed: result.Failed, Warnings: result.Warnings, Outage: result.Outage, Wait: result.Wait}
 	if err != nil {
 		r.report.fail(StatusFailed, err)
