@@ -183,8 +183,11 @@ func (j *tracedJob) run(panics bool) {
 	}
 	j.proxy.set(fault{kind: "reset"})
 	j.newValue()
-	if answer, err := over(l.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")); err != nil || answer.StatusCode == http.StatusOK {
-		j.t.Errorf("a rotation in an outage: %v", err)
+	answer, err := over(l.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}"))
+	check(j.t, err)
+	answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		j.t.Error("there is a rotation in an outage")
 	}
 	j.proxy.set(fault{kind: "none"})
 	l.rotate()
