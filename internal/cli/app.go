@@ -34,6 +34,7 @@ func Main(argv []string) int {
 	if len(argv) == 2 && argv[1] == mask.Hidden {
 		return mask.Serve()
 	}
+	putAside(argv)
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
 	status := i.do(own)

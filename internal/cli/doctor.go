@@ -144,7 +144,7 @@ func direnvStatus(ctx context.Context, children func() *proc.Children, program s
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+	env := slices.DeleteFunc(environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return !slices.Contains([]string{"HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "DIRENV_CONFIG"}, name)
 	})

@@ -37,7 +37,7 @@ func (i *invocation) exec(c *cli.Context) error {
 		return err
 	}
 	values[courier.LiveVariable] = socket.Path
-	environ := merged(os.Environ(), values)
+	environ := merged(environ(), values)
 	file, err := courier.Program(i.command, environ)
 	if err != nil {
 		i.status = courier.StatusOf(err)

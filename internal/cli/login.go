@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -173,7 +172,7 @@ func (s *session) askHelper(ctx context.Context) (string, error) {
 	if err != nil || argv == nil {
 		return "", err
 	}
-	out, status, err := s.children().Output(ctx, proc.Spec{Path: argv[0], Args: argv, Env: os.Environ(), Join: true})
+	out, status, err := s.children().Output(ctx, proc.Spec{Path: argv[0], Args: argv, Env: environ(), Join: true})
 	if err != nil {
 		return "", fmt.Errorf("ask the token helper of ~/.vault: %w", err)
 	}

@@ -101,7 +101,7 @@ func newSession(c *cli.Context, conf config.Config, argv []string) (*session, er
 		s.once = *o
 	}
 	var inputErr, planErr error
-	s.input, inputErr = input(c, conf, os.Environ())
+	s.input, inputErr = input(c, conf, environ())
 	s.plan, planErr = envsource.NewPlan(s.input)
 	s.orders = courier.Orders{Input: s.input, Argv: argv, DigestKey: make([]byte, 32), Cores: c.Bool("allow-core-dumps")}
 	_, _ = rand.Read(s.orders.DigestKey) // never fails (crypto/rand)

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestNoCores: with unlimited core files for whoever wants them, neither vwrap nor the command leaves one when it is ended by a signal that
+// makes one; with --allow-core-dumps the command does, and the value is in it.
+func TestNoCores(t *testing.T) {
+	t.Parallel()
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	check(t, err)
+	files := !strings.ContainsAny(string(pattern), "|/") // else cores go elsewhere, and the limits alone tell
+	for name, c := range map[string]struct {
+		flags  []string
+		signal syscall.Signal
+		core   bool
+	}{
+		"ABRT":                {signal: syscall.SIGABRT},
+		"QUIT":                {signal: syscall.SIGQUIT},
+		"SEGV":                {signal: syscall.SIGSEGV},
+		"ABRT, where allowed": {flags: []string{"--allow-core-dumps"}, signal: syscall.SIGABRT, core: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			own := newTestTenant(t)
+			marker := randomHex(16)
+			check(t, own.put("dev/api", map[string]any{"key": marker}))
+			dir := t.TempDir()
+			argv := append([]string{"-c", `ulimit -c unlimited; exec "$@"`, "sh", filepath.Join(programs, "vwrap")}, c.flags...)
+			cmd := exec.Command("sh", append(argv, "-e", "KEY=vault:"+own.kv+"/dev/api#key", "--", "sh", "-c", "echo up >up; exec sleep 1000")...)
+			cmd.Dir = dir
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token, "VWRAP_RUNTIME_DIR=" + filepath.Join(dir, "run")}
+			p, err := startProcess(cmd, syscall.SIGKILL)
+			check(t, err)
+			t.Cleanup(func() { p.stop(syscall.SIGKILL) })
+			var command int
+			check(t, poll(patience, 10*time.Millisecond, func() error {
+				found, err := filepath.Glob(filepath.Join(dir, "run", "*.control"))
+				if err != nil || len(found) != 1 {
+					return fmt.Errorf("there is no control socket: %v", err)
+				}
+				if _, err := os.Stat(filepath.Join(dir, "up")); err != nil {
+					return err
+				}
+				command, err = (&mode{live: &live{control: found[0]}}).command()
+				return err
+			}))
+			if got := coreLimit(t, command); (got == "unlimited") != c.core {
+				t.Errorf("the command's core files may have %s", got)
+			}
+			if got := coreLimit(t, p.pid()); (got == "unlimited") != c.core {
+				t.Errorf("vwrap's core files may have %s", got)
+			}
+			check(t, p.signal(c.signal)) // which vwrap passes on
+			if !p.waitFor(patience) || p.status() != 128+int(c.signal) {
+				t.Errorf("vwrap ends with %d, want the command's %d", p.status(), 128+int(c.signal))
+			}
+			if !files {
+				return
+			}
+			cores, err := filepath.Glob(filepath.Join(dir, "core*"))
+			check(t, err)
+			switch {
+			case !c.core && len(cores) > 0:
+				t.Errorf("there is a core: %q", cores)
+			case c.core && len(cores) != 1:
+				t.Errorf("there are %d cores where one is allowed: what is not there elsewhere says nothing", len(cores))
+			case c.core:
+				text, err := os.ReadFile(cores[0])
+				check(t, err)
+				if !strings.Contains(string(text), marker) {
+					t.Error("the value is not in the core, where it is")
+				}
+			}
+		})
+	}
+}
+
+// coreLimit is the soft limit of a process's core files.
+func coreLimit(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	check(t, err)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "Max core file size"); ok {
+			return strings.Fields(rest)[0]
+		}
+	}
+	t.Fatalf("process %d has no limit of core files", pid)
+	return ""
+}
