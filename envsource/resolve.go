@@ -239,7 +239,7 @@ func (c *collector) take(key string, w *want, answer Answer) {
 	c.keep(key, kept)
 	c.hold(key, w, answer, kept)
 	for _, text := range answer.Warnings {
-		c.warn("%s: %s", c.names(w), text)
+		c.warn("%s: %s", c.names(w), Shown(text))
 	}
 }
 
@@ -344,7 +344,12 @@ func OutageOf(err error) string {
 
 // lacks returns the errors, joined, for the fields that w needs and a has not.
 func (w *want) lacks(a Answer) error {
-	have := strings.Join(slices.Sorted(maps.Keys(a.Fields)), ", ")
+	var names []string
+	for name := range a.Fields {
+		names = append(names, Shown(name))
+	}
+	slices.Sort(names)
+	have := strings.Join(names, ", ")
 	var errs []error
 	for _, field := range slices.Sorted(maps.Keys(w.fields)) {
 		if _, ok := a.Fields[field]; !ok {

@@ -59,7 +59,11 @@ func (i *invocation) initProject(c *cli.Context) error {
 	}
 	for _, f := range plan.Files {
 		for line := range strings.Lines(f.Diff()) {
-			fmt.Fprintf(c.App.Writer, "%s\n", strings.ReplaceAll(printable(strings.TrimRight(line, "\r\n")), `\x09`, "\t"))
+			parts := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
+			for i, part := range parts {
+				parts[i] = printable(part)
+			}
+			fmt.Fprintf(c.App.Writer, "%s\n", strings.Join(parts, "\t"))
 		}
 	}
 	for _, note := range plan.Notes {

@@ -7,7 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"unicode"
+
+	"github.com/vwrap/vwrap/envsource"
 )
 
 // newLog returns the log that a user reads: lines such as "vwrap: DB_PASSWORD: …" on w, or JSON for machines.
@@ -47,20 +48,7 @@ func (l *lines) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l *lines) WithGroup(string) slog.Handler { return l }
 
 // printable is line with what a terminal would obey (escape sequences in a name, say) shown, not done.
-func printable(line string) string {
-	if strings.IndexFunc(line, unicode.IsControl) < 0 {
-		return line
-	}
-	var b strings.Builder
-	for _, c := range line {
-		if unicode.IsControl(c) {
-			fmt.Fprintf(&b, `\x%02x`, c)
-			continue
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
-}
+func printable(line string) string { return envsource.Shown(line) }
 
 // levelOf is the slog level that a name means. quiet leaves errors alone.
 func levelOf(name string, quiet bool) (slog.Level, error) {
