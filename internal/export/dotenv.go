@@ -2,9 +2,10 @@ package export
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 var errDisputed = errors.New("readers of dotenv files do not read this value alike (vwrap's docs/export.md says which): take another format, or ${vault:PATH#FIELD | base64}")
@@ -12,7 +13,7 @@ var errDisputed = errors.New("readers of dotenv files do not read this value ali
 // Dotenv writes a dotenv file. A value that its readers would read differently is an error.
 func Dotenv(variables map[string]string) (string, error) {
 	return lines(variables, func(name, value string) (string, error) {
-		if !identifier.MatchString(name) {
+		if !identifier().MatchString(name) {
 			return "", badName("letters, digits and _")
 		}
 		quoted, ok := agreed(value)
@@ -27,13 +28,13 @@ func Dotenv(variables map[string]string) (string, error) {
 // a variable whose name none could read is left out.
 func DotenvAnyway(variables map[string]string) string {
 	text, _ := lines(variables, func(name, value string) (string, error) {
-		if !dotted.MatchString(name) {
+		if !dotted().MatchString(name) {
 			return "", nil
 		}
 		quoted, ok := agreed(value)
 		switch {
 		case ok:
-		case strings.HasSuffix(value, `\`) && bare.MatchString(value): // quoted, it would swallow what comes after it
+		case strings.HasSuffix(value, `\`) && bare().MatchString(value): // quoted, it would swallow what comes after it
 			quoted = value
 		case strings.Contains(value, "'"):
 			quoted = `"` + escaped.Replace(value) + `"`
@@ -44,7 +45,7 @@ func DotenvAnyway(variables map[string]string) string {
 }
 
 var (
-	bare    = regexp.MustCompile("\\A[^\\s'\"`#$]+\\z")
+	bare    = pattern.Of("\\A[^\\s'\"`#$]+\\z")
 	escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\r", `\r`)
 )
 

@@ -6,17 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 var (
 	errNUL = errors.New("the value has a NUL byte in it, which no environment can hold")
 
-	identifier = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_]*\z`)
-	dotted     = regexp.MustCompile(`\A[A-Za-z_][A-Za-z0-9_.-]*\z`) // beyond shells
+	identifier = pattern.Of(`\A[A-Za-z_][A-Za-z0-9_]*\z`)
+	dotted     = pattern.Of(`\A[A-Za-z_][A-Za-z0-9_.-]*\z`) // beyond shells
 )
 
 // Docker writes the file of docker run --env-file: a line is NAME=VALUE, and nothing quotes.
@@ -25,7 +26,7 @@ func Docker(variables map[string]string) (string, error) {
 	return lines(variables, func(name, value string) (string, error) {
 		line := name + "=" + value
 		switch {
-		case !dotted.MatchString(name):
+		case !dotted().MatchString(name):
 			return "", badName("letters, digits, _, . and -")
 		case !utf8.ValidString(value):
 			return "", notText("Docker's --env-file")
@@ -60,7 +61,7 @@ func lines(variables map[string]string, line func(name, value string) (string, e
 
 // shown is a name as an error has it.
 func shown(name string) string {
-	if dotted.MatchString(name) {
+	if dotted().MatchString(name) {
 		return name
 	}
 	return fmt.Sprintf("%q", name)

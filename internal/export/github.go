@@ -11,7 +11,7 @@ import (
 func GitHub(variables map[string]string, secrets []string) (masks, env string, err error) {
 	env, err = lines(variables, func(name, value string) (string, error) {
 		switch {
-		case !dotted.MatchString(name):
+		case !dotted().MatchString(name):
 			return "", badName("letters, digits, _, . and -")
 		case !utf8.ValidString(value):
 			return "", notText("GITHUB_ENV")

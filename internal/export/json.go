@@ -33,7 +33,7 @@ func YAML(variables map[string]string) (string, error) {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return "", notText("YAML")
 		}
-		if !identifier.MatchString(name) || yamlWords[strings.ToLower(name)] {
+		if !identifier().MatchString(name) || yamlWords[strings.ToLower(name)] {
 			name = yamlString(name)
 		}
 		return name + ": " + yamlString(value) + "\n", nil

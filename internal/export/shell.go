@@ -5,7 +5,7 @@ import "strings"
 // Shell writes assignments for sh, bash, dash, zsh and fish to evaluate.
 func Shell(variables map[string]string) (string, error) {
 	return lines(variables, func(name, value string) (string, error) {
-		if !identifier.MatchString(name) {
+		if !identifier().MatchString(name) {
 			return "", badName("letters, digits and _")
 		}
 		quoted := quote(value)

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // composeFiles are the names that Compose looks for, in its order.
@@ -34,11 +35,11 @@ type program struct {
 }
 
 var (
-	vaultImage = regexp.MustCompile(`(?:^|/)(?:vault|openbao)(?:[:@]|$)`)
+	vaultImage = pattern.Of(`(?:^|/)(?:vault|openbao)(?:[:@]|$)`)
 	// servers are images of what programs use: vwrap has no place there, and their passwords are theirs.
-	servers = regexp.MustCompile(`(?:^|/)(?:vault|openbao|postgres|postgis|pgvector|mysql|mariadb|mongo|redis|valkey|memcached|rabbitmq|nats|kafka|zookeeper|elasticsearch|opensearch|minio|nginx|traefik|caddy|mailhog|mailpit|localstack|adminer|pgadmin4?|grafana|prometheus)(?:[:@]|$)`)
+	servers = pattern.Of(`(?:^|/)(?:vault|openbao|postgres|postgis|pgvector|mysql|mariadb|mongo|redis|valkey|memcached|rabbitmq|nats|kafka|zookeeper|elasticsearch|opensearch|minio|nginx|traefik|caddy|mailhog|mailpit|localstack|adminer|pgadmin4?|grafana|prometheus)(?:[:@]|$)`)
 	// filledIn is a value that comes from outside.
-	filledIn = regexp.MustCompile(`^\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)$`)
+	filledIn = pattern.Of(`^\$(?:\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)$`)
 )
 
 func (p *Project) readCompose() {
@@ -75,9 +76,9 @@ func (p *Project) readService(name string, n *yaml.Node) {
 		return
 	}
 	switch {
-	case is.Build.IsZero() && vaultImage.MatchString(is.Image):
+	case is.Build.IsZero() && vaultImage().MatchString(is.Image):
 		p.compose.vault, p.compose.port = name, published(is.Ports)
-	case is.Build.IsZero() && (is.Image == "" || servers.MatchString(is.Image)):
+	case is.Build.IsZero() && (is.Image == "" || servers().MatchString(is.Image)):
 	default:
 		own := program{name: name}
 		if !is.Command.IsZero() && is.Command.Tag != "!!null" {
@@ -85,7 +86,7 @@ func (p *Project) readService(name string, n *yaml.Node) {
 		}
 		for _, v := range p.environment(&is.Environment) {
 			p.add(v)
-			if secretive(v.Name, v.Value) && !ours(v.Name) && variableName.MatchString(v.Name) {
+			if secretive(v.Name, v.Value) && !ours(v.Name) && variableName().MatchString(v.Name) {
 				own.secrets = append(own.secrets, v)
 			}
 		}
@@ -172,7 +173,7 @@ func (p Project) composeFile(o Options) (f File, notes []string, err error) {
 			scalar(own.name), command, scalar(at))
 		for _, v := range own.secrets {
 			fmt.Fprintf(&b, "      %s: %s\n", scalar(v.Name), scalar(o.reference(v)))
-			if v.reference() == "" && !filledIn.MatchString(v.Value) {
+			if v.reference() == "" && !filledIn().MatchString(v.Value) {
 				notes = append(notes, fmt.Sprintf("%s has the value of %s: put it into Vault, and take it out there", p.compose.file, v.Name))
 			}
 		}
@@ -216,13 +217,13 @@ func (p Project) wrapped(own program) string {
 
 // scalar is text as a YAML scalar on one line that is read as that text.
 func scalar(text string) string {
-	if plainScalar.MatchString(text) && !slices.Contains([]string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}, strings.ToLower(text)) {
+	if plainScalar().MatchString(text) && !slices.Contains([]string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}, strings.ToLower(text)) {
 		return text
 	}
 	return quoted(text)
 }
 
-var plainScalar = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*(?: -- [A-Za-z0-9_./ -]*[A-Za-z0-9_./-])?$`)
+var plainScalar = pattern.Of(`^[A-Za-z_/][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*(?: -- [A-Za-z0-9_./ -]*[A-Za-z0-9_./-])?$`)
 
 // quoted is text in double quotes.
 func quoted(text string) string {

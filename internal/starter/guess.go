@@ -1,9 +1,10 @@
 package starter
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 var (
@@ -15,18 +16,18 @@ var (
 	// open are parts of names whose values end up in everybody's browser.
 	open = []string{"PUBLIC", "PUBLISHABLE", "VITE"}
 
-	word         = regexp.MustCompile(`[A-Z0-9]+`)
-	withPassword = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:@/\s]*:[^@/\s]+@`)                                                                   // postgres://app:tiger@localhost, app:tiger@tcp(localhost)
-	issued       = regexp.MustCompile(`^(?:gh[pousr]_|github_pat_|glpat-|sk_live_|sk_test_|sk-|xox[abpr]-|AKIA|ASIA|hv[sbr]\.|-----BEGIN [A-Z ]*PRIVATE KEY)`) // what is known by its beginning
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	word         = pattern.Of(`[A-Z0-9]+`)
+	withPassword = pattern.Of(`^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:@/\s]*:[^@/\s]+@`)                                                                   // postgres://app:tiger@localhost, app:tiger@tcp(localhost)
+	issued       = pattern.Of(`^(?:gh[pousr]_|github_pat_|glpat-|sk_live_|sk_test_|sk-|xox[abpr]-|AKIA|ASIA|hv[sbr]\.|-----BEGIN [A-Z ]*PRIVATE KEY)`) // what is known by its beginning
+	variableName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // secretive guesses whether a variable is a secret, by its name and by what its value looks like.
 func secretive(name, value string) bool {
-	if strings.HasPrefix(value, "vault:") || strings.Contains(value, "${vault:") || withPassword.MatchString(value) || issued.MatchString(value) {
+	if strings.HasPrefix(value, "vault:") || strings.Contains(value, "${vault:") || withPassword().MatchString(value) || issued().MatchString(value) {
 		return true
 	}
-	words := word.FindAllString(strings.ToUpper(name), -1)
+	words := word().FindAllString(strings.ToUpper(name), -1)
 	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(open, w) }) || strings.HasPrefix(name, "REACT_APP_") {
 		return false
 	}

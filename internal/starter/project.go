@@ -161,7 +161,7 @@ func (p *Project) add(v Variable) {
 		if strings.HasSuffix(v.Name, "_TOKEN") && v.Value != "" && !sample(v.File) {
 			p.note("%s has a token in %s: take it out, and log in by: vault login", v.File, v.Name)
 		}
-	case !variableName.MatchString(v.Name):
+	case !variableName().MatchString(v.Name):
 		p.note("%s: %q is no name that a program can ask for, and is left out", v.File, v.Name)
 	case slices.ContainsFunc(p.Secrets, same) || slices.ContainsFunc(p.Others, same):
 	case secretive(v.Name, v.Value):

@@ -6,11 +6,11 @@ package starter
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/pattern"
 	"github.com/vwrap/vwrap/internal/rewrite"
 )
 
@@ -65,7 +65,7 @@ func (p Project) Devcontainer() string {
 // Direnv reports whether there is an .envrc.
 func (p Project) Direnv() bool { return p.envrc }
 
-var secretPath = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$`) // what needs no quotes in a reference, in YAML, in a shell
+var secretPath = pattern.Of(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$`) // what needs no quotes in a reference, in YAML, in a shell
 
 // reference is what v is to be.
 func (o Options) reference(v Variable) string {
@@ -116,7 +116,7 @@ func (p *Project) complete(o *Options) error {
 	if o.Path == "" {
 		o.Path = p.Path()
 	}
-	if !secretPath.MatchString(o.Path) {
+	if !secretPath().MatchString(o.Path) {
 		return fmt.Errorf("--path %s: want the path of a secret, such as secret/dev/app", o.Path)
 	}
 	if o.Address == "" {
@@ -148,7 +148,7 @@ func (p *Project) choose(names []string) error {
 	for _, name := range names {
 		known := slices.ContainsFunc(p.Secrets, func(v Variable) bool { return v.Name == name })
 		switch {
-		case !variableName.MatchString(name) || ours(name):
+		case !variableName().MatchString(name) || ours(name):
 			return fmt.Errorf("--secrets: %q is no name of a program's variable", name)
 		case !known:
 			p.Secrets = append(p.Secrets, Variable{Name: name})

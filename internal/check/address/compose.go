@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,9 +14,10 @@ import (
 
 	"github.com/vwrap/vwrap/envsource/dotenv"
 	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
-var vaultImage = regexp.MustCompile(`(?:^|/)(?:vault|openbao)(?:[:@].*)?$`)
+var vaultImage = pattern.Of(`(?:^|/)(?:vault|openbao)(?:[:@].*)?$`)
 
 // mostFiles is how many files are read because Compose files name them, and deepest how long a chain of extends is followed.
 const (
@@ -180,7 +180,7 @@ func (c *composition) extended(file string, n *yaml.Node) (string, *yaml.Node) {
 // isVault reports whether a service, or the one that it extends, has Vault's image.
 func (c *composition) isVault(file string, n *yaml.Node, deep int) bool {
 	if picture := child(n, "image"); picture != nil {
-		return vaultImage.MatchString(c.look.expand(picture.Value))
+		return vaultImage().MatchString(c.look.expand(picture.Value))
 	}
 	file, base := c.extended(file, n)
 	return base != nil && deep > 0 && c.isVault(file, base, deep-1)

@@ -2,23 +2,23 @@ package address
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/vwrap/vwrap/internal/check"
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // What is set on a line, in most of the languages that set variables: shells, dotenv files, Make, YAML, JSON, Dockerfiles.
 var (
-	setting = regexp.MustCompile(`\b(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)["']?\s*(?:\?=|:=|=|:)\s*`)
-	spaced  = regexp.MustCompile(`^\s*ENV\s+(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)\s+`)
-	used    = regexp.MustCompile(`(?:\$\{?|localEnv:|\.)$`) // what stands before a variable that is read
-	named   = regexp.MustCompile(`^[\s-]*name:\s*["']?(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)["']?\s*$`)
-	valued  = regexp.MustCompile(`^\s*value:\s*`)
-	flagged = regexp.MustCompile(`\b(?:vault|bao|vwrap)\b.*?\s--?address[= ]`)
-	image   = regexp.MustCompile(`(?:\bimage["']?\s*:\s*|^\s*FROM\s+(?:--\S+\s+)?)["']?((?:[\w.-]+(?::\d+)?/)*(?:vault|openbao))(:[\w.-]+)?(@sha256:[0-9a-f]+)?["']?\s*(?:,|\s[Aa][Ss]\s.*)?(?:#.*)?$`)
-	section = regexp.MustCompile(`^\s*"(remoteEnv|containerEnv)"\s*:`)
-	clear   = regexp.MustCompile(`"([A-Za-z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|APIKEY|API_KEY|DB_PASS)[A-Za-z0-9_]*)"\s*:\s*"([^"]*)"`)
+	setting = pattern.Of(`\b(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)["']?\s*(?:\?=|:=|=|:)\s*`)
+	spaced  = pattern.Of(`^\s*ENV\s+(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)\s+`)
+	used    = pattern.Of(`(?:\$\{?|localEnv:|\.)$`) // what stands before a variable that is read
+	named   = pattern.Of(`^[\s-]*name:\s*["']?(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)["']?\s*$`)
+	valued  = pattern.Of(`^\s*value:\s*`)
+	flagged = pattern.Of(`\b(?:vault|bao|vwrap)\b.*?\s--?address[= ]`)
+	image   = pattern.Of(`(?:\bimage["']?\s*:\s*|^\s*FROM\s+(?:--\S+\s+)?)["']?((?:[\w.-]+(?::\d+)?/)*(?:vault|openbao))(:[\w.-]+)?(@sha256:[0-9a-f]+)?["']?\s*(?:,|\s[Aa][Ss]\s.*)?(?:#.*)?$`)
+	section = pattern.Of(`^\s*"(remoteEnv|containerEnv)"\s*:`)
+	clear   = pattern.Of(`"([A-Za-z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|APIKEY|API_KEY|DB_PASS)[A-Za-z0-9_]*)"\s*:\s*"([^"]*)"`)
 )
 
 // lines looks at a file line by line.
@@ -29,28 +29,28 @@ func (l *look) lines(file, text string, k kind) {
 		if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, "//") {
 			continue
 		}
-		if m := named.FindStringSubmatch(line); m != nil {
+		if m := named().FindStringSubmatch(line); m != nil {
 			name = m[1]
 			continue
 		}
-		if at := valued.FindStringIndex(line); name != "" && at != nil {
+		if at := valued().FindStringIndex(line); name != "" && at != nil {
 			l.set(file, i+1, at[1], name, line[at[1]:])
 			name = ""
 			continue
 		}
 		name = ""
-		for _, m := range append(setting.FindAllStringSubmatchIndex(line, -1), spaced.FindAllStringSubmatchIndex(line, 1)...) {
-			if strings.HasPrefix(line[m[1]:], "-") || used.MatchString(line[:m[0]]) {
+		for _, m := range append(setting().FindAllStringSubmatchIndex(line, -1), spaced().FindAllStringSubmatchIndex(line, 1)...) {
+			if strings.HasPrefix(line[m[1]:], "-") || used().MatchString(line[:m[0]]) {
 				continue
 			}
 			l.set(file, i+1, m[1], line[m[2]:m[3]], line[m[1]:])
 		}
-		if at := flagged.FindStringIndex(line); at != nil {
+		if at := flagged().FindStringIndex(line); at != nil {
 			l.set(file, i+1, at[1], "ADDR", line[at[1]:])
 		}
 		l.image(file, i+1, line)
 		if k == devcontainer {
-			inEnv = section.MatchString(line) || inEnv && !strings.HasPrefix(strings.TrimSpace(line), "}")
+			inEnv = section().MatchString(line) || inEnv && !strings.HasPrefix(strings.TrimSpace(line), "}")
 			l.inClear(file, i+1, line, inEnv)
 		}
 	}
@@ -121,7 +121,7 @@ func valueOf(rest string) string {
 
 // image looks for one of Vault or OpenBao without a version.
 func (l *look) image(file string, line int, text string) {
-	m := image.FindStringSubmatchIndex(text)
+	m := image().FindStringSubmatchIndex(text)
 	if m == nil || m[6] >= 0 {
 		return
 	}
@@ -137,7 +137,7 @@ func (l *look) image(file string, line int, text string) {
 
 // inClear looks for a secret in a dev container's environment: it lands in a label of the image.
 func (l *look) inClear(file string, line int, text string, inEnv bool) {
-	m := clear.FindStringSubmatchIndex(text)
+	m := clear().FindStringSubmatchIndex(text)
 	if m == nil || !inEnv {
 		return
 	}

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // server is what an address means.
@@ -52,12 +53,12 @@ func parse(text string) (server, error) {
 
 // filled is what is filled in: $NAME, ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:+instead}, ${NAME:?problem}, a dev container's
 // ${localEnv:NAME:default}, and $$, which is a $ (docs.docker.com/reference/compose-file/interpolation).
-var filled = regexp.MustCompile(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{(localEnv:)?([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?]|:)([^{}]*))?\})`)
+var filled = pattern.Of(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{(localEnv:)?([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?]|:)([^{}]*))?\})`)
 
 // expand fills text in, with what is known of variables, and with their defaults. What is not known stays.
 func (l *look) expand(text string) string {
-	return filled.ReplaceAllStringFunc(text, func(part string) string {
-		m := filled.FindStringSubmatch(part)
+	return filled().ReplaceAllStringFunc(text, func(part string) string {
+		m := filled().FindStringSubmatch(part)
 		name, how, rest := m[1]+m[3], m[4], m[5]
 		value, known := l.env[name]
 		known = known && m[2] == ""

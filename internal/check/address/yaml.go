@@ -3,9 +3,10 @@ package address
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // child is what a mapping has under key; nil where it has nothing.
@@ -67,7 +68,7 @@ func root(text []byte) (*yaml.Node, bool) {
 }
 
 // variables are those that are looked for.
-var variables = regexp.MustCompile(`^(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)$`)
+var variables = pattern.Of(`^(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)$`)
 
 // mostNodes bounds what is looked at in one file: aliases of aliases are many.
 const mostNodes = 100_000
@@ -105,7 +106,7 @@ func (l *look) walk(file string, n *yaml.Node, left *int) {
 
 // node looks at what a variable is set to, unless its line was understood already.
 func (l *look) node(file, name string, value *yaml.Node) {
-	m := variables.FindStringSubmatch(name)
+	m := variables().FindStringSubmatch(name)
 	if m == nil || value.Kind != yaml.ScalarNode || value.Tag == "!!null" || l.seen[fmt.Sprintf("%s:%d", file, value.Line)] {
 		return
 	}

@@ -3,8 +3,9 @@ package doctor
 import (
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // Settings is what was found of vwrap.yaml.
@@ -53,7 +54,7 @@ func direnv(f Facts) (lines []Line) {
 	}
 	lines = append(lines, f.hooked())
 	lines = append(lines, allowed(f.DirenvStatus)...)
-	if text := f.read(file); uses.MatchString(text) && !f.defined(text) {
+	if text := f.read(file); uses().MatchString(text) && !f.defined(text) {
 		lines = append(lines, Line{
 			Name: "use vwrap", State: Warning, Text: f.tilde(file) + " says use vwrap, and direnv does not know it",
 			Mend: "mkdir -p ~/.config/direnv/lib && vwrap hook direnv > ~/.config/direnv/lib/vwrap.sh",
@@ -73,10 +74,10 @@ func (f Facts) envrc() string {
 }
 
 var (
-	uses    = regexp.MustCompile(`(?m)^\s*use[ \t]+vwrap\b`)
-	defines = regexp.MustCompile(`(?m)^\s*(function\s+)?use_vwrap\b`)
-	hooks   = regexp.MustCompile(`(?m)^[^#\n]*\bdirenv\b[^#\n]*\bhook\b`)
-	plugin  = regexp.MustCompile(`(?m)^[^#\n]*\bplugins\+?=\([^)#]*\bdirenv\b`)
+	uses    = pattern.Of(`(?m)^\s*use[ \t]+vwrap\b`)
+	defines = pattern.Of(`(?m)^\s*(function\s+)?use_vwrap\b`)
+	hooks   = pattern.Of(`(?m)^[^#\n]*\bdirenv\b[^#\n]*\bhook\b`)
+	plugin  = pattern.Of(`(?m)^[^#\n]*\bplugins\+?=\([^)#]*\bdirenv\b`)
 )
 
 // configs is the folder of the user's settings.
@@ -115,7 +116,7 @@ func (f Facts) hooked() Line {
 }
 
 // hooked reports whether a shell's file has direnv called.
-func hooked(text string) bool { return hooks.MatchString(text) || plugin.MatchString(text) }
+func hooked(text string) bool { return hooks().MatchString(text) || plugin().MatchString(text) }
 
 func (f Facts) zdotdir() string {
 	if dir := f.Getenv("ZDOTDIR"); path.IsAbs(dir) {
@@ -159,5 +160,5 @@ func (f Facts) defined(text string) bool {
 	for _, file := range files {
 		text += "\n" + f.read(file)
 	}
-	return defines.MatchString(text)
+	return defines().MatchString(text)
 }

@@ -3,16 +3,17 @@ package parity
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // plain is a name that YAML reads back as it is without quotes, but for the words.
 var (
-	plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/.-]*$`)
+	plain = pattern.Of(`^[A-Za-z][A-Za-z0-9_/.-]*$`)
 	words = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 )
 
@@ -29,7 +30,7 @@ func Write(t Tree) []byte {
 		clash = clash || seen[f.of(name)]
 		seen[f.of(name)] = true
 		text := []byte(escape(name) + "\n")
-		if !plain.MatchString(name) || slices.Contains(words, strings.ToLower(name)) {
+		if !plain().MatchString(name) || slices.Contains(words, strings.ToLower(name)) {
 			text, _ = yaml.Marshal(&yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: escape(name)}) // it always encodes
 		}
 		b.WriteString("  - ")

@@ -5,12 +5,12 @@ package imports
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/dotenv"
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // File is a dotenv file, and what of it moves.
@@ -25,8 +25,8 @@ type File struct {
 }
 
 var (
-	paths = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$`) // what no reader of dotenv files, no shell and no reference takes for more
-	names = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	paths = pattern.Of(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$`) // what no reader of dotenv files, no shell and no reference takes for more
+	names = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // Read reads the text of a dotenv file and says what of it moves into the secret at path, each variable a field of its name: with
@@ -34,7 +34,7 @@ var (
 // nothing. All that is wrong is returned together; no error has a value.
 func Read(text []byte, path string, only []string) (File, error) {
 	f := File{Path: path, text: string(text)}
-	if !paths.MatchString(path) {
+	if !paths().MatchString(path) {
 		return f, fmt.Errorf("%s: want the path of a secret, such as secret/dev/app", path)
 	}
 	var err error
@@ -64,7 +64,7 @@ func (f *File) choose(only []string) error {
 			}
 		case twice:
 			errs = append(errs, fmt.Errorf("line %d: %s stands in line %d too: which of them counts is up to the reader: remove one", a.Line, a.Name, first))
-		case !names.MatchString(a.Name):
+		case !names().MatchString(a.Name):
 			errs = append(errs, fmt.Errorf("line %d: %q is no name that every reader takes (letters, digits and _)", a.Line, a.Name))
 		default:
 			f.Moves = append(f.Moves, a.Name)
