@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz release-check clean
+.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz release-check vuln clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -59,6 +59,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 release-check: ## tries what a release does, up to where an account is needed
 	.ci/release-check
+
+vuln: ## asks the Go vulnerability database about what is linked; it needs the network
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 clean:
 	rm -rf bin dist

@@ -95,6 +95,8 @@ func NewClient(c Config) (*Client, error) {
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 10 * time.Second,
+
+		MaxResponseHeaderBytes: mostHeader,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     90 * time.Second,
 		Protocols:           new(http.Protocols),
@@ -174,6 +176,9 @@ func (c *Client) classify(what string, err error) error {
 	}
 	if b, ok := errors.AsType[busy](err); ok {
 		return envsource.Later(envsource.Mark(fmt.Errorf("%s: Vault at %s answers %d", what, c.address, b.status), envsource.ErrUnavailable), b.wait)
+	}
+	if errors.Is(err, tooLarge{}) {
+		return fmt.Errorf("%s: %w: what answers at %s?", what, tooLarge{}, c.address)
 	}
 	if !errors.As(err, &r) {
 		return envsource.Mark(fmt.Errorf("no answer from Vault at %s: %w", c.address, bare(err)), envsource.ErrUnavailable)

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,6 +25,37 @@ type busy struct {
 
 func (b busy) Error() string { return "Vault answers " + strconv.Itoa(b.status) }
 
+// mostAnswer is the largest answer that is read, in bytes: what a server takes itself (max_request_size, 32 MiB), and more than a list of
+// a hundred thousand keys. mostHeader is that of its headers.
+const (
+	mostAnswer = 32 << 20
+	mostHeader = 256 << 10
+)
+
+// tooLarge is an answer that goes on after that.
+type tooLarge struct{}
+
+func (tooLarge) Error() string { return "the answer is larger than 32 MiB" }
+
+// upTo is a body that is an error after so many bytes.
+type upTo struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *upTo) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		if n, err := b.ReadCloser.Read(make([]byte, 1)); n == 0 && err != nil {
+			return 0, err
+		}
+		return 0, tooLarge{}
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
 // attentive is a transport that finds these. It looks at Retry-After (RFC 9110, section 10.2.3), which a rate limit quota of Vault's, and
 // proxies, answer 429 and 503 with.
 type attentive struct{ http.RoundTripper }
@@ -33,6 +65,9 @@ func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && answer.StatusCode >= 300 && answer.StatusCode < 400 {
 		_ = answer.Body.Close()
 		return nil, redirected{}
+	}
+	if err == nil {
+		answer.Body = &upTo{answer.Body, mostAnswer}
 	}
 	if err != nil || answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
 		return answer, err

@@ -2,8 +2,10 @@ package vault
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +57,41 @@ func TestARenewalWaitsAsTheServerAsks(t *testing.T) {
 		if s.next != renew || s.wake.Sub(asked) != want {
 			t.Errorf("%s left: %v after %s, want %s", left, s.next, s.wake.Sub(asked), want)
 		}
+	}
+}
+
+// An answer that has no end, or is nested without one, is an error, not a process that grows; neither has a part of it.
+func TestAnswersWithoutEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin, more, want string
+		header            int
+	}{
+		"a value":      {begin: `{"data":{"key":"`, more: "hush", want: "the answer is larger than 32 MiB"},
+		"many keys":    {begin: `{"data":{"a":1`, more: `,"hush":1`, want: "the answer is larger than 32 MiB"},
+		"a deep value": {begin: `{"data":{"key":`, more: "[", want: "the answer is larger than 32 MiB"},
+		"deep, ended":  {begin: `{"data":{"key":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`},
+		"a header":     {begin: `{}`, header: 1 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Long", strings.Repeat("hush", c.header/4))
+				_, err := io.WriteString(w, c.begin)
+				for chunk := strings.Repeat(c.more, 10_000); err == nil && c.more != "" && r.Context().Err() == nil; {
+					_, err = io.WriteString(w, chunk)
+				}
+			}))
+			defer server.Close()
+			s, err := NewSource(Config{Address: server.URL}, "token")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.Read(t.Context(), envsource.Read{Source: envsource.SourceVault, Path: "cubbyhole/a", Method: envsource.MethodRead})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hush") {
+				t.Errorf("got %.200v, want %q", err, c.want)
+			}
+			if c.want != "" && errors.Is(err, envsource.ErrUnavailable) {
+				t.Errorf("it is asked again: %v", err)
+			}
+		})
 	}
 }
