@@ -97,9 +97,9 @@ func NewClient(c Config) (*Client, error) {
 		TLSHandshakeTimeout: 10 * time.Second,
 
 		MaxResponseHeaderBytes: mostHeader,
-		MaxIdleConnsPerHost: 16,
-		IdleConnTimeout:     90 * time.Second,
-		Protocols:           new(http.Protocols),
+		MaxIdleConnsPerHost:    16,
+		IdleConnTimeout:        90 * time.Second,
+		Protocols:              new(http.Protocols),
 	}
 	// HTTP/1 alone: GODEBUG=http2debug=2 would print the token's header.
 	transport.Protocols.SetHTTP1(true)
