@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // ErrToken is wrapped where the server does not know the token: it is mistyped, revoked or past its end.
@@ -150,7 +151,7 @@ func configureTLS(conf *api.Config, c Config) error {
 }
 
 // SetToken makes token the one that requests are made with.
-func (c *Client) SetToken(token string) { c.api.SetToken(token) }
+func (c *Client) SetToken(token secret.Text) { c.api.SetToken(token.Reveal()) }
 
 // bare takes the URL off an error of net/url or net/http: it may have credentials in it.
 func bare(err error) error {

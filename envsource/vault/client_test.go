@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // calls are all that the supervisor asks a server.
@@ -20,11 +21,14 @@ func calls(c *Client, ns string) map[string]func(ctx context.Context) error {
 		"sys/leases/renew":       func(ctx context.Context) error { _, err := c.Renew(ctx, ns, "lease", time.Minute); return err },
 		"sys/leases/revoke":      func(ctx context.Context) error { return c.Revoke(ctx, ns, "lease") },
 		"secret/metadata/a":      func(ctx context.Context) error { _, err := c.Version(ctx, kv); return err },
-		"auth/token/lookup-self": func(ctx context.Context) error { _, err := c.LookupToken(ctx, "hush"); return err },
-		"auth/token/renew-self":  func(ctx context.Context) error { _, err := c.RenewToken(ctx, "hush", time.Minute); return err },
-		"auth/token/revoke-self": func(ctx context.Context) error { return c.RevokeToken(ctx, "hush") },
+		"auth/token/lookup-self": func(ctx context.Context) error { _, err := c.LookupToken(ctx, secret.New("hush")); return err },
+		"auth/token/renew-self": func(ctx context.Context) error {
+			_, err := c.RenewToken(ctx, secret.New("hush"), time.Minute)
+			return err
+		},
+		"auth/token/revoke-self": func(ctx context.Context) error { return c.RevokeToken(ctx, secret.New("hush")) },
 		"auth/token/create": func(ctx context.Context) error {
-			_, err := c.Child(ctx, Token{ID: "hush"}, time.Minute)
+			_, err := c.Child(ctx, Token{ID: secret.New("hush")}, time.Minute)
 			return err
 		},
 		"auth/approle/login": func(ctx context.Context) error {
@@ -50,7 +54,7 @@ func TestEveryRequestNamesTheNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetToken("hush")
+	c.SetToken(secret.New("hush"))
 	for _, ns := range []string{"", "other"} {
 		for path, call := range calls(c, ns) {
 			_ = call(t.Context()) // some answers are not what was asked for
@@ -80,7 +84,7 @@ func TestNoRequestFollowsARedirect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetToken("hush")
+		c.SetToken(secret.New("hush"))
 		for path, call := range calls(c, "") {
 			if err := call(t.Context()); err == nil {
 				t.Errorf("%s: %d is taken for an answer", path, status)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // answers is a server that has one answer for each path, and notes what it was asked.
@@ -48,7 +49,7 @@ func examined(t *testing.T, by map[string]string) (*Client, *Source, *answers) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSource(conf, "hush-token")
+	s, err := NewSource(conf, secret.New("hush-token"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func examined(t *testing.T, by map[string]string) (*Client, *Source, *answers) {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	c, _, a := examined(t, map[string]string{"sys/health": `{"initialized":true,"sealed":true,"standby":true,"version":"1.21.1"}`})
-	c.SetToken("hush-token")
+	c.SetToken(secret.New("hush-token"))
 	h, err := c.Health(t.Context())
 	if err != nil || !h.Initialized || !h.Sealed || !h.Standby || h.Version != "1.21.1" || !h.Timed || h.Skew.Abs() > 10*time.Second {
 		t.Errorf("%+v, %v", h, err)
@@ -207,7 +208,7 @@ func FuzzExaminersAnswers(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := NewSource(Config{Address: server.URL}, "hush")
+	s, err := NewSource(Config{Address: server.URL}, secret.New("hush"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // fleet is a server, as far as leases go, that many keepers ask, and what it has seen.
@@ -70,7 +71,7 @@ func (r *replica) Renew(context.Context, string, string, time.Duration) (Grant, 
 	return r.lease.renew(), nil
 }
 
-func (r *replica) RenewToken(context.Context, string, time.Duration) (Grant, error) {
+func (r *replica) RenewToken(context.Context, secret.Text, time.Duration) (Grant, error) {
 	if err := r.ask(); err != nil {
 		return Grant{}, err
 	}
@@ -83,11 +84,11 @@ func (r *replica) Revoke(context.Context, string, string) error { return r.ask()
 
 func (r *replica) Version(context.Context, envsource.Read) (string, error) { return "", r.ask() }
 
-func (r *replica) LookupToken(context.Context, string) (Grant, error) { return Grant{}, r.ask() }
+func (r *replica) LookupToken(context.Context, secret.Text) (Grant, error) { return Grant{}, r.ask() }
 
-func (r *replica) RevokeToken(context.Context, string) error { return r.ask() }
+func (r *replica) RevokeToken(context.Context, secret.Text) error { return r.ask() }
 
-func (r *replica) SetToken(string) {}
+func (r *replica) SetToken(secret.Text) {}
 
 // issue is a new lease, as a courier would report it; false while the server is away.
 func (r *replica) issue() (envsource.Holding, bool) {
@@ -153,7 +154,7 @@ func TestFleet(t *testing.T) {
 		for n := range size {
 			ttl := ttls[n%len(ttls)]
 			r := &replica{fleet: f, ttl: ttl, most: 6 * time.Hour, token: fakeLease{ttl: time.Hour, max: 1000 * time.Hour, start: f.began, end: f.began.Add(time.Hour)}}
-			k := newKeeper(r, Token{ID: "t", Own: true, TTL: time.Hour, Renewable: true, Asked: f.began}, Options{
+			k := newKeeper(r, Token{ID: secret.New("t"), Own: true, TTL: time.Hour, Renewable: true, Asked: f.began}, Options{
 				Policy: Policy{RenewAt: 0.67, Poll: 30 * time.Second, Lead: 10 * time.Second}, Log: slog.New(slog.DiscardHandler),
 			})
 			keepers = append(keepers, r)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // server is what the keeper asks of Vault; *Client is one.
@@ -20,10 +21,10 @@ type server interface {
 	Renew(ctx context.Context, ns, id string, increment time.Duration) (Grant, error)
 	Revoke(ctx context.Context, ns, id string) error
 	Version(ctx context.Context, r envsource.Read) (string, error)
-	LookupToken(ctx context.Context, token string) (Grant, error)
-	RenewToken(ctx context.Context, token string, increment time.Duration) (Grant, error)
-	RevokeToken(ctx context.Context, token string) error
-	SetToken(token string)
+	LookupToken(ctx context.Context, token secret.Text) (Grant, error)
+	RenewToken(ctx context.Context, token secret.Text, increment time.Duration) (Grant, error)
+	RevokeToken(ctx context.Context, token secret.Text) error
+	SetToken(token secret.Text)
 }
 
 // Options are what a Keeper works with.
@@ -86,7 +87,7 @@ type tokenState struct {
 	busy    bool
 	doubted bool // the server did not know it, when asked last
 	parent  parentState
-	old     map[int]string // tokens of earlier epochs that leases may still hang on
+	old     map[int]secret.Text // tokens of earlier epochs that leases may still hang on
 	policy  Policy
 }
 
@@ -102,7 +103,7 @@ func newKeeper(s server, token Token, o Options) *Keeper {
 		server: s, opts: o, clock: clock, roll: rand.Float64, slots: make(chan struct{}, mostRequests),
 		messages: make(chan func()), answers: make(chan func()), notices: make(chan envsource.Notice), stopped: make(chan struct{}),
 		generations: map[uint64]map[string]bool{}, items: map[string]*item{}, left: map[string]leftLease{},
-		warned: map[string]bool{}, token: tokenState{Token: token, old: map[int]string{}},
+		warned: map[string]bool{}, token: tokenState{Token: token, old: map[int]secret.Text{}},
 	}
 }
 
@@ -277,7 +278,7 @@ func (k *Keeper) release(ids map[string]bool, leave bool, done func()) {
 		k.outbox = slices.DeleteFunc(k.outbox, func(n envsource.Notice) bool { return n.Key == h.Key })
 		switch {
 		case h.LeaseID == "" || !k.opts.Revoke:
-		case k.token.old[h.Epoch] != "": // it goes with its token, which is vwrap's own
+		case !k.token.old[h.Epoch].None(): // it goes with its token, which is vwrap's own
 		case leave && k.opts.ReleaseAfter == 0:
 			k.left[h.LeaseID] = leftLease{held: h}
 		case leave:

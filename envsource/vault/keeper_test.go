@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // fakeServer answers as Vault does, in the bubble's time: leases have a TTL and a max TTL, counted from their start.
@@ -111,7 +112,7 @@ func (f *fakeServer) Version(_ context.Context, r envsource.Read) (string, error
 	return v, nil
 }
 
-func (f *fakeServer) LookupToken(context.Context, string) (Grant, error) {
+func (f *fakeServer) LookupToken(context.Context, secret.Text) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.strange > 0 {
@@ -127,10 +128,10 @@ func (f *fakeServer) LookupToken(context.Context, string) (Grant, error) {
 	return Grant{time.Until(f.token.end), true}, nil
 }
 
-func (f *fakeServer) RenewToken(_ context.Context, id string, _ time.Duration) (Grant, error) {
+func (f *fakeServer) RenewToken(_ context.Context, id secret.Text, _ time.Duration) (Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if id == usersParent {
+	if id.Reveal() == usersParent {
 		if f.err != nil {
 			return Grant{}, f.err
 		}
@@ -147,17 +148,17 @@ func (f *fakeServer) RenewToken(_ context.Context, id string, _ time.Duration) (
 	return f.token.renew(), nil
 }
 
-func (f *fakeServer) RevokeToken(_ context.Context, id string) error {
+func (f *fakeServer) RevokeToken(_ context.Context, id secret.Text) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tokens = append(f.tokens, id)
+	f.tokens = append(f.tokens, id.Reveal())
 	return nil
 }
 
-func (f *fakeServer) SetToken(id string) {
+func (f *fakeServer) SetToken(id secret.Text) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.current = id
+	f.current = id.Reveal()
 }
 
 func (f *fakeServer) set(change func()) {
@@ -269,7 +270,7 @@ func TestCloseRevokesWhatIsLeft(t *testing.T) {
 			t.Run(fmt.Sprintf("own=%v revoke=%v", own, revoke), func(t *testing.T) {
 				var f *fakeServer
 				var k *Keeper
-				keeping(t, Token{ID: "t", Own: own, TTL: time.Hour, Renewable: true}, Options{Revoke: revoke}, func(_ *testing.T, server *fakeServer, keeper *Keeper) {
+				keeping(t, Token{ID: secret.New("t"), Own: own, TTL: time.Hour, Renewable: true}, Options{Revoke: revoke}, func(_ *testing.T, server *fakeServer, keeper *Keeper) {
 					f, k = server, keeper
 					k.Hold(1, []envsource.Holding{f.issue("a", time.Hour, 24*time.Hour)})
 					k.Drop(1, true)
@@ -431,15 +432,15 @@ func TestLoginAgain(t *testing.T) {
 	logins := 0
 	o := Options{Revoke: true, Login: func(context.Context) (Token, error) {
 		logins++
-		return Token{ID: fmt.Sprintf("t%d", logins), Own: true, TTL: time.Hour, Asked: time.Now()}, nil
+		return Token{ID: secret.New(fmt.Sprintf("t%d", logins)), Own: true, TTL: time.Hour, Asked: time.Now()}, nil
 	}}
-	keeping(t, Token{ID: "t0", Own: true, TTL: time.Minute, Renewable: false}, o, func(t *testing.T, f *fakeServer, k *Keeper) {
+	keeping(t, Token{ID: secret.New("t0"), Own: true, TTL: time.Minute, Renewable: false}, o, func(t *testing.T, f *fakeServer, k *Keeper) {
 		k.Hold(1, []envsource.Holding{f.issue("a", 30*time.Minute, 24*time.Hour)})
 		n := notice(t, k, time.Minute)
 		if n.Key != "db" || n.Confirm {
 			t.Errorf("%+v", n)
 		}
-		if id, epoch := k.Token(); id != "t1" || epoch != 1 || f.current != "t1" {
+		if id, epoch := k.Token(); id.Reveal() != "t1" || epoch != 1 || f.current != "t1" {
 			t.Errorf("token %s, epoch %d, in use %s", id, epoch, f.current)
 		}
 		if len(f.tokens) != 0 {
@@ -457,7 +458,7 @@ func TestLoginAgain(t *testing.T) {
 }
 
 func TestATokenIsRenewed(t *testing.T) {
-	keeping(t, Token{ID: "t"}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
+	keeping(t, Token{ID: secret.New("t")}, Options{}, func(t *testing.T, f *fakeServer, k *Keeper) {
 		f.set(func() {
 			f.token = fakeLease{ttl: time.Minute, max: 240 * time.Hour, start: time.Now(), end: time.Now().Add(20 * time.Second)}
 		})
@@ -570,8 +571,8 @@ func TestATokenIsNotDeadAtTheFirstWord(t *testing.T) {
 func TestAParentIsKept(t *testing.T) {
 	var k *Keeper
 	var f *fakeServer
-	parent := &Token{ID: usersParent}
-	child := Token{ID: "child", Own: true, TTL: time.Minute, Renewable: true, Parent: parent}
+	parent := &Token{ID: secret.New(usersParent)}
+	child := Token{ID: secret.New("child"), Own: true, TTL: time.Minute, Renewable: true, Parent: parent}
 	keeping(t, child, Options{Revoke: true}, func(_ *testing.T, server *fakeServer, keeper *Keeper) {
 		f, k = server, keeper
 		f.token = fakeLease{ttl: time.Minute, max: 24 * time.Hour, start: time.Now(), end: time.Now().Add(time.Minute)}
@@ -588,8 +589,8 @@ func TestAParentIsKept(t *testing.T) {
 }
 
 func TestWhatIsLetGo(t *testing.T) {
-	user, own, batch := &Token{ID: "user"}, &Token{ID: "own", Own: true}, &Token{ID: "hvb.x", Own: true}
-	below := func(p *Token, id string) Token { return Token{ID: id, Own: true, Parent: p} }
+	user, own, batch := &Token{ID: secret.New("user")}, &Token{ID: secret.New("own"), Own: true}, &Token{ID: secret.New("hvb.x"), Own: true}
+	below := func(p *Token, id string) Token { return Token{ID: secret.New(id), Own: true, Parent: p} }
 	for _, tt := range []struct {
 		old, next Token
 		want      string
@@ -599,9 +600,9 @@ func TestWhatIsLetGo(t *testing.T) {
 		{*batch, *own, ""},
 		{below(user, "a"), below(user, "b"), "a"},
 		{below(own, "a"), below(own, "b"), "a"},
-		{below(own, "a"), below(&Token{ID: "another", Own: true}, "b"), "own"},
+		{below(own, "a"), below(&Token{ID: secret.New("another"), Own: true}, "b"), "own"},
 	} {
-		if got := tt.old.letGo(tt.next); got != tt.want {
+		if got := tt.old.letGo(tt.next).Reveal(); got != tt.want {
 			t.Errorf("%s, then %s: lets go of %q, want %q", tt.old.ID, tt.next.ID, got, tt.want)
 		}
 	}
@@ -622,20 +623,20 @@ func TestARequestThatHangsLeavesTimeForAnother(t *testing.T) {
 
 // A new token of the user's is used at once. What hangs on the old one lives until that ends, and is replaced before.
 func TestANewTokenOfTheUsers(t *testing.T) {
-	log := keeping(t, Token{ID: "old"}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
+	log := keeping(t, Token{ID: secret.New("old")}, Options{Revoke: true}, func(t *testing.T, f *fakeServer, k *Keeper) {
 		began := time.Now()
 		f.token = fakeLease{ttl: time.Hour, max: 24 * time.Hour, start: began, end: began.Add(time.Hour)}
 		k.Hold(1, []envsource.Holding{f.issue("a", 10*time.Minute, 240*time.Hour)})
 		time.Sleep(time.Minute)
 		f.set(func() { f.strange = 1 })
-		k.Offer(Token{ID: "mistyped"})
+		k.Offer(Token{ID: secret.New("mistyped")})
 		synctest.Wait()
-		if id, _ := k.Token(); id != "old" {
+		if id, _ := k.Token(); id.Reveal() != "old" {
 			t.Errorf("uses %q, which is not valid", id)
 		}
-		k.Offer(Token{ID: "new"})
+		k.Offer(Token{ID: secret.New("new")})
 		synctest.Wait()
-		if id, epoch := k.Token(); id != "new" || epoch != 1 || f.current != "new" {
+		if id, epoch := k.Token(); id.Reveal() != "new" || epoch != 1 || f.current != "new" {
 			t.Errorf("uses %q in epoch %d", id, epoch)
 		}
 		n := notice(t, k, time.Hour)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // engines is a server with secret/ (version 2), old/ (version 1) and db/; what is below "shut" is denied.
@@ -49,7 +50,7 @@ func engines(t *testing.T) *Source {
 		fmt.Fprint(w, text)
 	}))
 	t.Cleanup(server.Close)
-	s, err := NewSource(Config{Address: server.URL}, "token")
+	s, err := NewSource(Config{Address: server.URL}, secret.New("token"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func FuzzKVAnswers(f *testing.F) {
 	answer := &answering{}
 	server := httptest.NewServer(answer)
 	f.Cleanup(server.Close)
-	s, err := NewSource(Config{Address: server.URL}, "hush")
+	s, err := NewSource(Config{Address: server.URL}, secret.New("hush"))
 	if err != nil {
 		f.Fatal(err)
 	}

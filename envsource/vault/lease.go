@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // Grant is what a renewal was answered with.
@@ -40,13 +41,13 @@ func (c *Client) Child(ctx context.Context, parent Token, ttl time.Duration) (To
 		return Token{}, errors.New("make a child token: the answer has no token")
 	}
 	return Token{
-		ID: answer.Auth.ClientToken, Own: true, Asked: asked, Parent: &parent,
+		ID: secret.New(answer.Auth.ClientToken), Own: true, Asked: asked, Parent: &parent,
 		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
 	}, nil
 }
 
 // LookupToken asks what is left of token, by its own right. Its error wraps ErrToken where the server does not know it.
-func (c *Client) LookupToken(ctx context.Context, token string) (Grant, error) {
+func (c *Client) LookupToken(ctx context.Context, token secret.Text) (Grant, error) {
 	answer, err := c.as(token).Auth().Token().LookupSelfWithContext(ctx)
 	if err != nil {
 		return Grant{}, c.tokenError(err)
@@ -61,7 +62,7 @@ func (c *Client) LookupToken(ctx context.Context, token string) (Grant, error) {
 
 // RenewToken renews token, by its own right, for increment; 0 is what the token was made for. Its error wraps ErrToken
 // where the server does not know it.
-func (c *Client) RenewToken(ctx context.Context, token string, increment time.Duration) (Grant, error) {
+func (c *Client) RenewToken(ctx context.Context, token secret.Text, increment time.Duration) (Grant, error) {
 	answer, err := c.as(token).Auth().Token().RenewSelfWithContext(ctx, int(increment/time.Second))
 	if err != nil {
 		return Grant{}, c.tokenError(err)
@@ -82,7 +83,7 @@ func (c *Client) tokenError(err error) error {
 }
 
 // RevokeToken revokes token, by its own right, and with it everything that hangs on it.
-func (c *Client) RevokeToken(ctx context.Context, token string) error {
+func (c *Client) RevokeToken(ctx context.Context, token secret.Text) error {
 	if err := c.as(token).Auth().Token().RevokeSelfWithContext(ctx, ""); err != nil {
 		return c.classify("revoke the token", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // ErrNoCredential is wrapped where there is nothing to log in with.
@@ -46,7 +47,7 @@ func Methods() []string {
 
 // Token is a token and what is known of its life.
 type Token struct {
-	ID        string
+	ID        secret.Text
 	Own       bool          // vwrap logged in for it: it is vwrap's to revoke
 	TTL       time.Duration // left at Asked; 0 is forever
 	Renewable bool
@@ -56,7 +57,7 @@ type Token struct {
 }
 
 // letGo is the token to revoke when next is used in place of t and nothing hangs on t any more; "" where there is none.
-func (t Token) letGo(next Token) string {
+func (t Token) letGo(next Token) secret.Text {
 	if t.Parent != nil && next.Parent != nil && t.Parent.ID == next.Parent.ID {
 		return t.ID
 	}
@@ -64,14 +65,14 @@ func (t Token) letGo(next Token) string {
 }
 
 // revocable is the token that takes all of t with it when it is revoked; "" where there is none that vwrap may revoke.
-func (t Token) revocable() string {
+func (t Token) revocable() secret.Text {
 	switch {
 	case t.Parent != nil && t.Parent.Own && !isBatch(t.Parent.ID):
 		return t.Parent.ID
 	case t.Own && !isBatch(t.ID):
 		return t.ID
 	}
-	return ""
+	return secret.Text{}
 }
 
 // Login returns a token: the user's own for the method "token", or one that the server gives for the credential.
@@ -126,7 +127,7 @@ func (c *Client) login(ctx context.Context, mount string, p proof) (Token, error
 		return Token{}, fmt.Errorf("log in by %s: the answer has no token", mount)
 	}
 	return Token{
-		ID: answer.Auth.ClientToken, Own: true, Asked: asked,
+		ID: secret.New(answer.Auth.ClientToken), Own: true, Asked: asked,
 		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
 	}, nil
 }
@@ -148,12 +149,12 @@ func (a Auth) ownToken(ctx context.Context, getenv func(string) string) (Token, 
 	if file != "" && !named && a.Helper != nil {
 		id, err := a.Helper(ctx)
 		if id = strings.TrimSpace(id); id != "" || err != nil {
-			return Token{ID: id}, cmp.Or(err, checkCredential("the answer of the token helper", id))
+			return Token{ID: secret.New(id)}, cmp.Or(err, checkCredential("the answer of the token helper", id))
 		}
 	}
 	if file == "" {
 		id := strings.TrimSpace(Environ(getenv, "TOKEN"))
-		return Token{ID: id}, checkCredential("VAULT_TOKEN", id)
+		return Token{ID: secret.New(id)}, checkCredential("VAULT_TOKEN", id)
 	}
 	id, err := credentialFile(file)
 	if errors.Is(err, os.ErrNotExist) && !named {
@@ -163,7 +164,7 @@ func (a Auth) ownToken(ctx context.Context, getenv func(string) string) (Token, 
 	if err != nil && !errors.Is(err, ErrNoCredential) {
 		return Token{}, fmt.Errorf("read the token: %w", err)
 	}
-	return Token{ID: id, File: file}, err
+	return Token{ID: secret.New(id), File: file}, err
 }
 
 // tokenFile is the file that the user's token is in, and whether anybody named it; "" where it is in VAULT_TOKEN.

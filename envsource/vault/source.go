@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // Source reads secrets. It is made for one errand of a courier: what it learns of mounts is forgotten with it.
@@ -26,7 +27,7 @@ type Source struct {
 }
 
 // NewSource returns a source that reads with token.
-func NewSource(c Config, token string) (*Source, error) {
+func NewSource(c Config, token secret.Text) (*Source, error) {
 	client, err := NewClient(c)
 	if err != nil {
 		return nil, err
@@ -40,7 +41,7 @@ func NewSource(c Config, token string) (*Source, error) {
 // policy allows, tells them apart.
 func (s *Source) tokenDead(ctx context.Context) error {
 	s.asked.Do(func() {
-		if _, err := s.client.LookupToken(ctx, s.client.api.Token()); errors.Is(err, ErrToken) {
+		if _, err := s.client.LookupToken(ctx, secret.New(s.client.api.Token())); errors.Is(err, ErrToken) {
 			s.dead = err
 		}
 	})
@@ -48,9 +49,9 @@ func (s *Source) tokenDead(ctx context.Context) error {
 }
 
 // as returns the API client with another token. (The API client's own Clone forgets the namespace, and follows redirects.)
-func (c *Client) as(token string) *api.Client {
+func (c *Client) as(token secret.Text) *api.Client {
 	own := c.api.WithNamespace(c.api.Namespace())
-	own.SetToken(token)
+	own.SetToken(token.Reveal())
 	return own
 }
 

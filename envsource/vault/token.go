@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // Token returns the token that couriers are to use now, and its epoch: what a courier read with it hangs on it.
-func (k *Keeper) Token() (id string, epoch int) {
+func (k *Keeper) Token() (id secret.Text, epoch int) {
 	k.tell(func() { id, epoch = k.token.ID, k.token.epoch })
 	return id, epoch
 }
@@ -206,11 +207,13 @@ func (k *Keeper) letGoOldTokens() {
 
 // isBatch reports whether a token is a batch token, which can be neither renewed nor revoked
 // (https://developer.hashicorp.com/vault/docs/concepts/tokens; its prefix is hvb., in OpenBao b.).
-func isBatch(id string) bool { return strings.HasPrefix(id, "hvb.") || strings.HasPrefix(id, "b.") }
+func isBatch(id secret.Text) bool {
+	return strings.HasPrefix(id.Reveal(), "hvb.") || strings.HasPrefix(id.Reveal(), "b.")
+}
 
 // revokeOld lets an old token go.
-func (k *Keeper) revokeOld(id string) {
-	if !k.opts.Revoke || id == "" {
+func (k *Keeper) revokeOld(id secret.Text) {
+	if !k.opts.Revoke || id.None() {
 		return
 	}
 	k.ask(func() func() {
@@ -288,7 +291,7 @@ func (k *Keeper) Close(ctx context.Context) {
 func (k *Keeper) revokeTokens(ctx context.Context) bool {
 	gone := true
 	for _, id := range append(slices.Collect(maps.Values(k.token.old)), k.token.revocable()) {
-		if id == "" {
+		if id.None() {
 			gone = false
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -81,7 +82,7 @@ func TestAnswersWithoutEnd(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			s, err := NewSource(Config{Address: server.URL}, "token")
+			s, err := NewSource(Config{Address: server.URL}, secret.New("token"))
 			if err != nil {
 				t.Fatal(err)
 			}

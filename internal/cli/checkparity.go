@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/check"
 	"github.com/vwrap/vwrap/internal/check/parity"
@@ -199,7 +200,7 @@ func otherVault(ctx context.Context, against, path string) (parity.Tree, error) 
 	}
 	path = cmp.Or(strings.Trim(u.Path, "/"), path)
 	u.Path, u.RawQuery, u.Fragment = "", "", ""
-	source, err := vault.NewSource(vault.Config{Address: u.String()}, token)
+	source, err := vault.NewSource(vault.Config{Address: u.String()}, secret.New(token))
 	if err != nil {
 		return parity.Tree{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -26,13 +27,13 @@ type Launcher struct {
 	Self         string // the file of vwrap itself
 	Children     *proc.Children
 	Terminal     *proc.Terminal
-	Alone        bool                      // signals go to the command alone, not to its process group
-	Out, Err     *os.File                  // where the command writes; nil is where vwrap does
-	Preserve     []int                     // descriptors for the command's 3 and on
-	Orders       Orders                    // what is the same for all errands
-	Token        func() (id string, e int) // the token of now, and its epoch; nil where there is none
-	StartTimeout time.Duration             // how long the first courier may try
-	Waiting      func(line string)         // told what the first courier waits for, where that takes long; nil: nobody is
+	Alone        bool                           // signals go to the command alone, not to its process group
+	Out, Err     *os.File                       // where the command writes; nil is where vwrap does
+	Preserve     []int                          // descriptors for the command's 3 and on
+	Orders       Orders                         // what is the same for all errands
+	Token        func() (id secret.Text, e int) // the token of now, and its epoch; nil where there is none
+	StartTimeout time.Duration                  // how long the first courier may try
+	Waiting      func(line string)              // told what the first courier waits for, where that takes long; nil: nobody is
 
 	spare  *Courier // started, without orders
 	orders *os.File // of the spare
@@ -105,7 +106,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	}
 	// In a goroutine: an environment larger than a pipe waits for the courier to read.
 	go func() {
-		_ = json.NewEncoder(orders).Encode(o)
+		_ = o.encode(orders)
 		_ = orders.Close()
 	}()
 	go c.listen(epoch, l.Waiting)

@@ -12,9 +12,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/envsource/vault"
 )
 
@@ -44,7 +49,7 @@ type Orders struct {
 	Carry     bool            `json:"carry,omitempty"` // the last generation's memory file is there
 	Argv      []string        `json:"argv,omitempty"`
 	Vault     vault.Config    `json:"vault"`
-	Token     string          `json:"token,omitempty"`
+	Token     secret.Text     `json:"-"`                // on the pipe alone
 	Outage    string          `json:"outage,omitempty"` // why Vault cannot be asked; every use of it is ?optional then
 	DigestKey []byte          `json:"digest_key"`
 	Patience  time.Duration   `json:"patience"`           // in nanoseconds: how long fetching may take
@@ -120,3 +125,31 @@ const (
 	StatusNotExecutable = 126
 	StatusNotFound      = 127
 )
+
+// wireOrders are what orders are on the pipe, and nowhere else: the token is in them.
+type wireOrders struct {
+	Orders
+	Token string `json:"token,omitempty"`
+}
+
+// Format implements fmt.Formatter: what is in orders is shown by no verb.
+func (Orders) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[redacted]") }
+
+// LogValue implements slog.LogValuer.
+func (Orders) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// encode writes o for a courier.
+func (o Orders) encode(w io.Writer) error {
+	return json.NewEncoder(w).Encode(wireOrders{o, o.Token.Reveal()})
+}
+
+// decodeOrders reads what encode wrote.
+func decodeOrders(r io.Reader) (Orders, error) {
+	var wire wireOrders
+	if err := json.NewDecoder(r).Decode(&wire); err != nil {
+		return Orders{}, err
+	}
+	o := wire.Orders
+	o.Token = secret.New(wire.Token)
+	return o, nil
+}

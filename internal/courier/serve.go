@@ -31,8 +31,8 @@ func Serve(open Sources) int {
 		fmt.Fprintln(os.Stderr, "vwrap: this command is vwrap's own: it is started by vwrap, not by hand")
 		return StatusFailed
 	}
-	var o Orders
-	if err := json.NewDecoder(bufio.NewReader(pipes.orders)).Decode(&o); err != nil {
+	o, err := decodeOrders(bufio.NewReader(pipes.orders))
+	if err != nil {
 		return StatusFailed // the supervisor is gone, or gave the errand up
 	}
 	if err := harden(o); err != nil {

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	token "github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/check"
 	"github.com/vwrap/vwrap/internal/devserver"
@@ -116,7 +117,7 @@ func TestTooMany(t *testing.T) {
 // served is the embedded server's secret/dev with keys below, asked through envsource/vault.
 func served(t testing.TB, keys map[string]string) *vault.KV {
 	t.Helper()
-	source, err := vault.NewSource(vault.Config{Address: serve(t, keys)}, "root")
+	source, err := vault.NewSource(vault.Config{Address: serve(t, keys)}, token.New("root"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestOfBenchmark(t *testing.T) {
 		t.Skip("for the benchmark alone")
 	}
 	debug.SetMemoryLimit(memoryGoal)
-	source, err := vault.NewSource(vault.Config{Address: os.Getenv("PARITY_ADDRESS")}, "root")
+	source, err := vault.NewSource(vault.Config{Address: os.Getenv("PARITY_ADDRESS")}, token.New("root"))
 	if err != nil {
 		t.Fatal(err)
 	}
