@@ -184,7 +184,7 @@ func (c *Client) classify(what string, err error) error {
 	if !errors.As(err, &r) {
 		return envsource.Mark(fmt.Errorf("no answer from Vault at %s: %w", c.address, bare(err)), envsource.ErrUnavailable)
 	}
-	said := strings.Join(r.Errors, "; ")
+	said := words(r)
 	switch {
 	case r.StatusCode == http.StatusServiceUnavailable && strings.Contains(said, "sealed"):
 		err = envsource.Mark(fmt.Errorf("Vault at %s is sealed: unseal it", c.address), envsource.ErrUnavailable)
@@ -199,6 +199,15 @@ func (c *Client) classify(what string, err error) error {
 		err = fmt.Errorf("%s: Vault answers %d%s", what, r.StatusCode, brief(said))
 	}
 	return err
+}
+
+// words are what Vault says in an error. What is not in its form is said by something else, a proxy that shows what it was asked perhaps,
+// with the token, and is not repeated.
+func words(r *api.ResponseError) string {
+	if r.RawError {
+		return "in other words than Vault's"
+	}
+	return strings.Join(r.Errors, "; ")
 }
 
 // brief is what the server said, on one line, without control characters, no longer than a line.

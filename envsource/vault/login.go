@@ -137,7 +137,7 @@ func (c *Client) loginError(mount, what string, err error) error {
 	var r *api.ResponseError
 	if errors.As(err, &r) && (r.StatusCode == http.StatusBadRequest || r.StatusCode == http.StatusForbidden) {
 		return envsource.Mark(fmt.Errorf("log in by %s: Vault refuses %s%s",
-			mount, what, brief(strings.Join(r.Errors, "; "))), envsource.ErrDenied)
+			mount, what, brief(words(r))), envsource.ErrDenied)
 	}
 	return c.classify("log in by "+mount, err)
 }
