@@ -170,7 +170,7 @@ func (p Project) configFile(o Options) (f File, notes []string, err error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\n\nvault:\n  address: %s\n", scalar(o.Address))
 	if len(p.Secrets) == 0 {
-		fmt.Fprintf(&b, "\nenv:\n  # a name, and where its value is\n  # DB_PASSWORD: vault:%s#DB_PASSWORD\n", o.Path)
+		fmt.Fprintf(&b, "\n# env: # a name, and where its value is\n#   DB_PASSWORD: vault:%s#DB_PASSWORD\n", o.Path)
 	} else {
 		b.WriteString("\nenv:\n")
 	}

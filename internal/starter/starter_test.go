@@ -267,7 +267,16 @@ func TestDevcontainer(t *testing.T) {
 // Where nothing is described, a dev container is.
 func TestNewDevcontainer(t *testing.T) {
 	t.Parallel()
-	_, files := planned(t, project(t, nil), Options{Devcontainer: true})
+	p := project(t, nil)
+	plan, files := planned(t, p, Options{Devcontainer: true})
+	for _, f := range plan.Files {
+		if err := f.Write(p.Dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := config.Load(filepath.Join(p.Dir, config.Name), ""); err != nil {
+		t.Errorf("a vwrap.yaml without secrets: %v", err)
+	}
 	if got := files[devcontainerFiles[0]]; !strings.Contains(got, "\n  \"image\": ") || !strings.HasSuffix(got, "\n}\n") {
 		t.Errorf("got\n%s", got)
 	}
