@@ -43,7 +43,7 @@ func (p Project) Address() string {
 	if c := p.compose; c != nil && c.port != "" && (p.address == "" || strings.HasPrefix(p.address, "http://"+c.vault+":")) {
 		return "http://127.0.0.1:" + c.port // a service's name means nothing on this machine
 	}
-	return p.address
+	return strings.Replace(p.address, "//host.docker.internal:", "//127.0.0.1:", 1) // what containers call this machine
 }
 
 // Compose is the name of the Compose file, or "".

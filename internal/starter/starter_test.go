@@ -277,6 +277,9 @@ func TestNewDevcontainer(t *testing.T) {
 	if _, err := config.Load(filepath.Join(p.Dir, config.Name), ""); err != nil {
 		t.Errorf("a vwrap.yaml without secrets: %v", err)
 	}
+	if at := look(t, p.Dir).Address(); at != DefaultAddress {
+		t.Errorf("what a container calls this machine is taken for an address of it: %s", at)
+	}
 	if got := files[devcontainerFiles[0]]; !strings.Contains(got, "\n  \"image\": ") || !strings.HasSuffix(got, "\n}\n") {
 		t.Errorf("got\n%s", got)
 	}
