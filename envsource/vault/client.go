@@ -204,7 +204,11 @@ func (c *Client) classify(what string, err error) error {
 // words are what Vault says in an error. What is not in its form is said by something else, a proxy that shows what it was asked perhaps,
 // with the token, and is not repeated.
 func words(r *api.ResponseError) string {
-	if r.RawError {
+	const plain = "Client sent an HTTP request to an HTTPS server" // Go's own, which says what is wrong
+	switch {
+	case r.RawError && strings.Contains(strings.Join(r.Errors, " "), plain):
+		return plain
+	case r.RawError:
 		return "in other words than Vault's"
 	}
 	return strings.Join(r.Errors, "; ")

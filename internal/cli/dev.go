@@ -47,6 +47,7 @@ func devFlags() []cli.Flag {
 		&cli.StringFlag{Name: "listen", EnvVars: []string{"VWRAP_LISTEN"}, Usage: "the server listens at `HOST:PORT`", DefaultText: "127.0.0.1:8200 or next, with CMD any free port"},
 		&cli.BoolFlag{Name: "i-know-this-is-exposed", EnvVars: []string{"VWRAP_I_KNOW_THIS_IS_EXPOSED"}, Usage: "let --listen name an address that others can reach"},
 		&cli.StringFlag{Name: "token-file", EnvVars: []string{"VWRAP_TOKEN_FILE"}, Usage: "write the root token to `FILE`, for its owner alone, instead of printing it"},
+		&cli.BoolFlag{Name: "run-commands", EnvVars: []string{"VWRAP_RUN_COMMANDS"}, Usage: "run the programs that vwrap.yaml names for its seeds, without asking"},
 		&cli.BoolFlag{Name: "ci", EnvVars: []string{"VWRAP_CI"}, Usage: "start even where CI is set"},
 		&cli.BoolFlag{Name: "build-devvault", EnvVars: []string{"VWRAP_BUILD_DEVVAULT"}, Usage: "build devvault, a real Vault in one program, and end"},
 		&cli.StringFlag{Name: "from-env", EnvVars: []string{"VWRAP_FROM_ENV"}, Usage: "put what the dotenv file `FILE` has into KV, and print the references that replace it"},
@@ -74,6 +75,9 @@ func (i *invocation) dev(c *cli.Context) error {
 	}
 	s, err := i.devSession(c)
 	if err != nil {
+		return err
+	}
+	if err := s.consent(c); err != nil {
 		return err
 	}
 	orders, err := s.devOrders(c, len(i.command) > 0)
@@ -183,6 +187,28 @@ func hasten(conf *config.Config, every time.Duration) {
 }
 
 // devOrders are what the host of the server has to know.
+// consent asks whether the programs that vwrap.yaml names for its seeds are to be run, unless that was said: the file may have come with a
+// repository.
+func (s *session) consent(c *cli.Context) error {
+	commands := s.conf.Dev.Commands()
+	if len(commands) == 0 || c.Bool("run-commands") {
+		return nil
+	}
+	var lines []string
+	for _, command := range commands {
+		lines = append(lines, printable(shellLine(command.Args)))
+	}
+	name := filepath.Base(s.conf.File)
+	if !proc.IsTerminal(0) || !proc.IsTerminal(2) {
+		return fmt.Errorf("dev: %s would have run: %s: add --run-commands where that is meant", name, strings.Join(lines, "; "))
+	}
+	fmt.Fprintf(proc.Stderr{}, "vwrap: for its seeds %s would run:\n  %s\nrun them? (--run-commands does not ask) [y/N] ", name, strings.Join(lines, "\n  "))
+	if !agrees(c.Context) {
+		return fmt.Errorf("dev: nothing is run: take the commands out of %s, or agree", name)
+	}
+	return nil
+}
+
 func (s *session) devOrders(c *cli.Context, wrapped bool) (host.Orders, error) {
 	o := host.Orders{Config: s.conf.File, Profile: s.conf.Profile, Input: s.input, Drill: drillOf(c)}
 	o.Server = backend.Options{

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +68,38 @@ type Generate struct {
 
 // Command stands for what a program prints, less one trailing newline.
 type Command struct{ Args []string }
+
+// Commands are all that d has run, in the order of the file's sections.
+func (d Dev) Commands() (all []Command) {
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case Command:
+			all = append(all, v)
+		case map[string]any:
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				walk(v[name])
+			}
+		case []any:
+			for _, item := range v {
+				walk(item)
+			}
+		}
+	}
+	for _, e := range d.Engines {
+		walk(e.Options)
+		walk(e.Config)
+	}
+	for _, w := range d.Roles {
+		walk(w.Data)
+	}
+	for _, kv := range d.KV {
+		for _, f := range kv.Fields {
+			walk(f.Value)
+		}
+	}
+	return all
+}
 
 // maxGenerated is the greatest length of a made-up value.
 const maxGenerated = 4096
