@@ -131,12 +131,14 @@ func TestMonitor(t *testing.T) {
 				w.expect(`(?i)load average`)
 				check(t, pty.Setsize(w.master, &pty.Winsize{Rows: 15, Cols: 70}))
 				w.expect(`(?i)load average`)
+				w.expect(`(?i)load average`) // in the new size: a WINCH that comes while top handles TSTP makes it fail, vwrap or not
 				if name != "busybox" { // which takes no Ctrl-Z
 					w.press(ctrlZ)
 					w.expect(`Stopped`)
 					w.expect(`ready> `)
 					w.sameModes(before, "top is suspended")
 					w.enter("fg")
+					w.expect(`(?i)load average`)
 					w.expect(`(?i)load average`)
 				}
 				w.press("q")

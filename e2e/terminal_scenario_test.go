@@ -155,6 +155,9 @@ func (w *window) lastStatus(s shell) string {
 	w.enter("echo status=" + s.status + ".")
 	status := w.expect(`status=(\d+)\.`)[1]
 	w.expect(`ready> `)
+	if status != "0" {
+		w.t.Logf("with status %s the terminal had shown:\n%q", status, w.text())
+	}
 	return status
 }
 
