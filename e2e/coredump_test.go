@@ -85,6 +85,54 @@ func TestNoCores(t *testing.T) {
 	}
 }
 
+// TestNoCoresAtTheGate: a courier that is ended at its gate, with values in its memory, by a signal that makes a core file leaves none and
+// shows nothing of them; the command that runs is left alone.
+func TestNoCoresAtTheGate(t *testing.T) {
+	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			w, value := startAs(t, 65534, "--stop-grace", "1h")
+			dir := filepath.Dir(filepath.Dir(w.control))
+			command, err := (&mode{live: w}).command()
+			check(t, err)
+			go over(w.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")) //nolint:bodyclose,errcheck // it is never answered: the command does not end
+			var courier int
+			check(t, poll(patience, 10*time.Millisecond, func() (err error) {
+				if courier, err = hidden(w.pid(), "__courier"); err != nil {
+					return err
+				}
+				n, err := scan(courier, value)
+				if err == nil && n == 0 {
+					err = errors.New("the courier has no value yet")
+				}
+				return err
+			}))
+			if got := coreLimit(t, courier); got != "1" { // byte, which also those who are piped cores respect: core(5)
+				t.Errorf("the courier's core file may have %s", got)
+			}
+			check(t, syscall.Kill(courier, s))
+			check(t, poll(patience, 10*time.Millisecond, func() error {
+				if _, err := hidden(w.pid(), "__courier"); err == nil {
+					return errors.New("the courier lives")
+				}
+				return nil
+			}))
+			said, err := os.ReadFile(filepath.Join(dir, "said"))
+			check(t, err)
+			if strings.Contains(string(said), value) {
+				t.Errorf("the value is shown:\n%s", said)
+			}
+			if cores, err := filepath.Glob(filepath.Join(dir, "core*")); err != nil || len(cores) > 0 {
+				t.Errorf("there are cores: %q (%v)", cores, err)
+			}
+			if err := syscall.Kill(command, 0); err != nil {
+				t.Errorf("the command does not run: %v", err)
+			}
+		})
+	}
+}
+
 // coreLimit is the soft limit of a process's core files.
 func coreLimit(t *testing.T, pid int) string {
 	t.Helper()

@@ -27,8 +27,9 @@ import (
 
 // TestNothingIsWritten runs the whole job under strace(1): a start with a login by AppRole, three rotations, an outage, a crash of the
 // command, and looks at every file that vwrap opened and every byte that it wrote. No file is opened for writing; no value is written but
-// into the sealed memory files; the token and the secret_id go to Vault alone (the token to a courier, too). The same is seen on a root
-// that cannot be written, and where a courier panics. Builds that leak are found out.
+// into the sealed memory files; the token and the secret_id go to Vault alone (the token to a courier, too). fanotify(7) hears besides of
+// every file that any process writes meanwhile. The same is seen on a root that cannot be written, and where a courier panics. Builds that
+// leak are found out.
 func TestNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -49,15 +50,17 @@ func TestNothingIsWritten(t *testing.T) {
 		"as it is":                  {program: filepath.Join(programs, "vwrap")},
 		"on a read-only root":       {program: filepath.Join(programs, "vwrap"), readOnly: true},
 		"a courier that panics":     {program: leaky("panic"), panics: true},
-		"a build that writes":       {program: leaky("file:" + place), want: []string{"opens " + place + " for writing", "writes a value to "}},
+		"a build that writes":       {program: leaky("file:" + place), want: []string{"opens " + place + " for writing", "writes a value to ", place + " had a value in it"}},
+		"a build that cleans up":    {program: leaky("gone:" + place + "2"), want: []string{place + "2 had a value in it"}},
 		"a build that prints":       {program: leaky("print"), want: []string{"writes a value to "}},
 		"a build that leaves files": {program: leaky("file:/dev/shm/" + filepath.Base(t.TempDir()) + randomHex(4)), want: []string{"has a value in it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := newTracedJob(t, c.program, c.readOnly)
+			watch := watchFiles(t, append([]string{j.secretID}, j.values...), filepath.Join(j.dir, "secret-id"), "/", j.dir, os.TempDir(), "/dev/shm", "/run")
 			j.run(c.panics)
-			found := append(j.trace(), j.left()...)
+			found := slices.Concat(j.trace(), j.left(), watch.end(t))
 			if len(c.want) == 0 && len(found) > 0 {
 				t.Errorf("%d things are written:\n%s", len(found), strings.Join(found, "\n"))
 			}
@@ -81,6 +84,7 @@ type tracedJob struct {
 	dir      string   // the command's own, with HOME and TMPDIR
 	log      string   // strace's
 	values   []string // what may be written nowhere
+	used     int      // of the values
 	tokens   int      // that were seen in what is written
 	secretID string
 }
@@ -93,6 +97,9 @@ func newTracedJob(t *testing.T, program string, readOnly bool) *tracedJob {
 	j.address = listener.Addr().String()
 	j.proxy = newProxy(listener, func() string { return j.own.vault.address })
 	t.Cleanup(func() { j.proxy.server.Close() })
+	for range 5 {
+		j.values = append(j.values, "V-"+randomHex(8)+"/+\"é") // which encoders escape
+	}
 	j.newValue()
 	j.allowLogin()
 	return j
@@ -121,9 +128,8 @@ func (j *tracedJob) allowLogin() {
 
 // newValue changes the secret.
 func (j *tracedJob) newValue() {
-	value := "V-" + randomHex(8) + "/+\"é" // which encoders escape
-	j.values = append(j.values, value)
-	check(j.t, j.own.put("dev/api", map[string]any{"key": value}))
+	check(j.t, j.own.put("dev/api", map[string]any{"key": j.values[j.used]}))
+	j.used++
 }
 
 // run does the job; with panics, its first courier ends before there is a command.

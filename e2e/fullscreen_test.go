@@ -132,7 +132,7 @@ func TestMonitor(t *testing.T) {
 				check(t, pty.Setsize(w.master, &pty.Winsize{Rows: 15, Cols: 70}))
 				w.expect(`(?i)load average`)
 				w.expect(`(?i)load average`) // in the new size: a WINCH that comes while top handles TSTP makes it fail, vwrap or not
-				if name != "busybox" { // which takes no Ctrl-Z
+				if name != "busybox" {       // which takes no Ctrl-Z
 					w.press(ctrlZ)
 					w.expect(`Stopped`)
 					w.expect(`ready> `)

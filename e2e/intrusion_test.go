@@ -63,7 +63,7 @@ func TestNobodyReadsVwrap(t *testing.T) {
 		t.Fatal("this test needs root, to be other users")
 	}
 	const same, other = 65534, 1234
-	w := startAs(t, same, "--mask", "always", "--stop-grace", "1h")
+	w, _ := startAs(t, same, "--mask", "always", "--stop-grace", "1h")
 	targets := map[string]int{"the supervisor": w.pid()}
 	go over(w.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")) //nolint:bodyclose,errcheck // it is never answered: the command does not end
 	for _, name := range []string{"__courier", "__mask"} {
@@ -93,11 +93,12 @@ func TestNobodyReadsVwrap(t *testing.T) {
 	}
 }
 
-// startAs runs, for another user, a command under vwrap that does not end when it is asked to.
-func startAs(t *testing.T, uid uint32, flags ...string) *live {
+// startAs runs, for another user, a command under vwrap that does not end when it is asked to, and returns its secret too.
+func startAs(t *testing.T, uid uint32, flags ...string) (*live, string) {
 	t.Helper()
 	own := newTestTenant(t)
-	check(t, own.put("dev/api", map[string]any{"key": "k-" + randomHex(8)}))
+	value := "k-" + randomHex(8)
+	check(t, own.put("dev/api", map[string]any{"key": value}))
 	dir, err := os.MkdirTemp("", "v")
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -133,7 +134,7 @@ func startAs(t *testing.T, uid uint32, flags ...string) *live {
 		_, err = (&mode{live: l}).command()
 		return err
 	}))
-	return l
+	return l, value
 }
 
 // hidden is vwrap's own process of that name below parent.
