@@ -35,6 +35,9 @@ func Main(argv []string) int {
 		return mask.Serve()
 	}
 	putAside(argv)
+	if len(argv) > 1 && argv[1] == completer {
+		return serveCompletion(argv[2:])
+	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
 	status := i.do(own)
@@ -203,6 +206,7 @@ func newApp(i *invocation) *cli.App {
 				Description: "Print the function use_vwrap for direnv: eval \"$(vwrap hook direnv)\" in\n~/.config/direnv/direnvrc, and \"use vwrap\" in a project's .envrc.",
 				Action:      func(c *cli.Context) error { return i.hook(c) },
 			},
+			completionCommand(i),
 			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
 				Description: "Print the version, and what it was built with.",

@@ -31,6 +31,9 @@ const devHost = host.Hidden
 
 func serveDev() int { return host.Serve() }
 
+// devServers are the kinds of servers that vwrap dev starts.
+func devServers() []string { return backend.Kinds }
+
 func devCommand(i *invocation) *cli.Command {
 	return &cli.Command{
 		Name: "dev", Usage: "start a development Vault, and run a command against it", UsageText: "vwrap dev [flags] [-- CMD [ARG...]]",

@@ -15,6 +15,8 @@ const devHost = "__dev"
 
 func serveDev() int { return courier.StatusFailed }
 
+func devServers() []string { return nil }
+
 func devCommand(i *invocation) *cli.Command {
 	return &cli.Command{
 		Name: "dev", Usage: "not in this binary, which was built without it (nodev)", UsageText: "vwrap dev", SkipFlagParsing: true,
