@@ -38,6 +38,10 @@ func Main(argv []string) int {
 	if len(argv) > 1 && argv[1] == completer {
 		return serveCompletion(argv[2:])
 	}
+	if len(argv) == 1 && proc.IsTerminal(2) {
+		_, _ = io.WriteString(proc.Stderr{}, welcome)
+		return courier.StatusFailed // there is no command to run
+	}
 	own, command, dashes := split(argv)
 	i := &invocation{command: command, dashes: dashes}
 	status := i.do(own)
@@ -125,6 +129,12 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// welcome is for who types nothing but vwrap.
+const welcome = `vwrap runs a command with secrets from Vault or OpenBao in its environment.
+Begin with "vwrap init" in a project, then "vwrap -- CMD"; "vwrap dev -- CMD" needs no Vault.
+"vwrap doctor" tells what is missing here, "vwrap --help" the rest.
+`
+
 // about is what vwrap is, in the words of its help.
 const about = `Run CMD with short-lived secrets from Vault or OpenBao in its environment, keep
 them alive, and restart or tell CMD when one changes:
@@ -137,12 +147,11 @@ where vwrap fails, 126 and 127 where CMD cannot be executed or found.`
 
 func newApp(i *invocation) *cli.App {
 	run := func(c *cli.Context) error { return i.run(c) }
-	cli.FlagStringer = flagHelp
+	cli.HelpPrinter = showHelp
 	app := &cli.App{
 		Name:                      "vwrap",
 		UsageText:                 "vwrap [flags] -- CMD [ARG...]",
 		Description:               about,
-		CustomAppHelpTemplate:     appHelp,
 		Flags:                     runFlags(),
 		Action:                    run,
 		HideHelpCommand:           true,
@@ -207,6 +216,7 @@ func newApp(i *invocation) *cli.App {
 				Action:      func(c *cli.Context) error { return i.hook(c) },
 			},
 			completionCommand(i),
+			manCommand(i),
 			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
 				Description: "Print the version, and what it was built with.",
@@ -222,7 +232,7 @@ func newApp(i *invocation) *cli.App {
 // dress gives commands what all have.
 func dress(all []*cli.Command) {
 	for _, c := range all {
-		c.CustomHelpTemplate, c.OnUsageError, c.HideHelpCommand = commandHelp, usageError, true
+		c.OnUsageError, c.HideHelpCommand = usageError, true
 		dress(c.Subcommands)
 	}
 }

@@ -2,54 +2,101 @@ package cli
 
 import (
 	"cmp"
+	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/vwrap/vwrap/internal/manual"
 )
 
-// Where a flag's explanation begins, and where lines end: a terminal of 80 columns shows help as it is meant.
-const (
-	helpColumn = 28
-	helpWidth  = 80
-)
-
-const appHelp = `Usage: {{.UsageText}}
-
-{{.Description}}
-
-Commands:
-{{range .VisibleCommands}}  {{.Name}}{{"\t"}}{{.Usage}}
-{{end}}
-Flags:
-{{range .VisibleFlags}}{{.}}
-{{end}}`
-
-const commandHelp = `Usage: {{.UsageText}}
-
-{{.Description}}
-{{if .Subcommands}}
-Commands:
-{{range .Subcommands}}  {{.Name}}{{"\t"}}{{.Usage}}
-{{end}}{{end}}
-Flags:
-{{range .VisibleFlags}}{{.}}
-{{end}}`
-
-// flagHelp is a flag's lines in the help.
-func flagHelp(f cli.Flag) string {
-	doc, ok := f.(cli.DocGenerationFlag)
-	if !ok {
-		return ""
+// showHelp is cli.HelpPrinter: it prints the page of what is asked about.
+func showHelp(w io.Writer, _ string, about any) {
+	var page manual.Page
+	switch about := about.(type) {
+	case *cli.App:
+		page = appPage(about)
+	case *cli.Command:
+		page = commandPage(about)
 	}
+	_, _ = io.WriteString(w, page.Text())
+}
+
+func appPage(app *cli.App) manual.Page {
+	return manual.Page{
+		Name: app.Name, Synopsis: app.UsageText, About: app.Description,
+		Commands: commandEntries(app.Commands), Groups: flagGroups(app.Flags), Examples: examples(app.Name),
+	}
+}
+
+func commandPage(c *cli.Command) manual.Page {
+	name := strings.TrimSuffix(cmp.Or(c.HelpName, c.Name), " ")
+	if !strings.HasPrefix(name, "vwrap ") {
+		name = "vwrap " + name
+	}
+	return manual.Page{
+		Name: name, Synopsis: c.UsageText, About: c.Description,
+		Commands: commandEntries(c.Subcommands), Groups: flagGroups(c.Flags), Examples: examples(name),
+	}
+}
+
+func commandEntries(all []*cli.Command) (entries []manual.Entry) {
+	for _, c := range all {
+		entries = append(entries, manual.Entry{Name: c.Name, Text: c.Usage})
+	}
+	return entries
+}
+
+// group is the title that a flag stands under, in every command that has it.
+func group(flag string) string {
+	switch flag {
+	case "env", "from", "config", "profile", "preserve-env":
+		return "Secrets"
+	case "address", "start-timeout", "no-revoke":
+		return "Vault"
+	case "on-rotate", "signal", "stop-signal", "stop-grace":
+		return "Rotation"
+	case "once", "pristine", "signal-rewrite", "signal-child-only", "kill-stragglers", "preserve-fds", "allow-core-dumps":
+		return "The command"
+	case "mask", "log-level", "log-format", "quiet":
+		return "Output"
+	}
+	return "Flags"
+}
+
+// flagGroups are all that can be seen of flags, in the order in which their groups come first.
+func flagGroups(flags []cli.Flag) (groups []manual.Group) {
+	for _, f := range flags {
+		doc, ok := f.(cli.DocGenerationFlag)
+		if visible, can := f.(cli.VisibleFlag); !ok || can && !visible.IsVisible() || f.Names()[0] == "help" { // which not all have yet
+			continue
+		}
+		title := group(f.Names()[0])
+		at := slices.IndexFunc(groups, func(g manual.Group) bool { return g.Title == title })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, manual.Group{Title: title})
+		}
+		groups[at].Flags = append(groups[at].Flags, flagEntry(doc, f.Names()))
+	}
+	help := manual.Entry{Name: "  -h, --help", Text: "show help"}
+	if at := slices.IndexFunc(groups, func(g manual.Group) bool { return g.Title == "Output" || g.Title == "Flags" && len(groups) == 1 }); at >= 0 {
+		groups[at].Flags = append(groups[at].Flags, help)
+		return groups
+	}
+	return append(groups, manual.Group{Title: "Flags", Flags: []manual.Entry{help}})
+}
+
+// flagEntry is a flag with its short name, its value's name and its default.
+func flagEntry(doc cli.DocGenerationFlag, names []string) manual.Entry {
 	placeholder, text := unquote(doc.GetUsage())
 	if d := doc.GetDefaultText(); !slices.Contains([]string{"", "false", "0", "0s"}, d) {
 		text += " (default " + d + ")"
 	}
-	left := "      --" + f.Names()[0]
-	if len(f.Names()) > 1 {
-		left = "  -" + f.Names()[1] + ", --" + f.Names()[0]
+	left := "      --" + names[0]
+	if len(names) > 1 {
+		left = "  -" + names[1] + ", --" + names[0]
 	}
 	switch {
 	case strings.HasPrefix(placeholder, "="):
@@ -57,7 +104,7 @@ func flagHelp(f cli.Flag) string {
 	case doc.TakesValue():
 		left += " " + cmp.Or(placeholder, "VALUE")
 	}
-	return beside(left, text)
+	return manual.Entry{Name: left, Text: text}
 }
 
 // unquote takes the backquotes off a usage, and returns what stands between them too: the value's name.
@@ -68,37 +115,4 @@ func unquote(usage string) (placeholder, text string) {
 		return "", usage
 	}
 	return placeholder, before + placeholder + after
-}
-
-// beside puts text beside left, in lines that are not too long; below it, where left is too long itself.
-func beside(left, text string) string {
-	if len(left)+2 > helpColumn {
-		return left + "\n" + strings.Repeat(" ", helpColumn) + fold(text, helpColumn, helpWidth)
-	}
-	return left + strings.Repeat(" ", helpColumn-len(left)) + fold(text, helpColumn, helpWidth)
-}
-
-// fold breaks text between words, so that lines that begin at column end before width; a word that is too long stays whole.
-// A width of 0 is any.
-func fold(text string, column, width int) string {
-	if width == 0 {
-		return text
-	}
-	var b strings.Builder
-	at := column
-	for i, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case at+1+n > width:
-			b.WriteString("\n" + strings.Repeat(" ", column))
-			at = column
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += n
-	}
-	return b.String()
 }

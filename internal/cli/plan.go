@@ -15,6 +15,7 @@ import (
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/manual"
 )
 
 func planFlags() []cli.Flag {
@@ -106,7 +107,7 @@ func planText(all []planned, kept []string, width int) string {
 				fmt.Fprintf(&b, "%s\n", label)
 				label = ""
 			}
-			fmt.Fprintf(&b, "%-*s  %s\n", names, label, fold(text, names+2, width))
+			fmt.Fprintf(&b, "%-*s  %s\n", names, label, manual.Fold(text, names+2, width))
 			label = ""
 		}
 	}

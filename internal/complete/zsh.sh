@@ -25,7 +25,7 @@ _vwrap() {
     _files
     return
   fi
-  (( $#replies )) && _describe -o vwrap replies $space
+  (( $#replies )) && _describe vwrap replies $space
 }
 if [[ ${funcstack[1]} == _vwrap ]]; then
   _vwrap "$@"
