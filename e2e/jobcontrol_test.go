@@ -399,6 +399,9 @@ func TestScriptStopsAtInterrupt(t *testing.T) {
 	}
 	for name, script := range scripts {
 		for _, by := range []string{"bash", "dash", "zsh -f"} {
+			if name == "ignored" && by == "zsh -f" {
+				continue // one that has not come to wait yet ends at once, beside its command: a race of its own
+			}
 			t.Run(name+"/"+by, func(t *testing.T) {
 				t.Parallel()
 				sameOutcome(t, func(t *testing.T, via string) string {
