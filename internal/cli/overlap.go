@@ -82,7 +82,7 @@ func (l *launcher) notified() (*ready.Notify, error) {
 		default:
 		}
 	}
-	return ready.NewNotify(filepath.Join(l.folder, fmt.Sprintf("%d-%s.notify", os.Getpid(), rand.Text()[:8])))
+	return ready.NewNotify(filepath.Join(l.folder, fmt.Sprintf("%d-%s.notify", os.Getpid(), rand.Text()[:8])), os.Getenv("NOTIFY_SOCKET"))
 }
 
 // closeNotifies closes those that are left.

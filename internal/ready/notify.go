@@ -11,17 +11,19 @@ import (
 type Notify struct {
 	conn *net.UnixConn
 	path string
+	host string // the socket of whoever has started vwrap
 	said chan struct{}
 	done sync.WaitGroup
 }
 
-// NewNotify opens a socket at path, which is the program's NOTIFY_SOCKET.
-func NewNotify(path string) (*Notify, error) {
+// NewNotify opens a socket at path, which is the program's NOTIFY_SOCKET. host is vwrap's own, where whoever has started
+// it (systemd) hears that the program is ready, since the program cannot say so itself; "": nobody listens.
+func NewNotify(path, host string) (*Notify, error) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return nil, err
 	}
-	n := &Notify{conn: conn, path: path, said: make(chan struct{})}
+	n := &Notify{conn: conn, path: path, host: host, said: make(chan struct{})}
 	n.done.Go(n.listen)
 	return n, nil
 }
@@ -51,7 +53,21 @@ func (n *Notify) listen() {
 			if line == "READY=1" && !told {
 				told = true
 				close(n.said)
+				n.tell()
 			}
 		}
 	}
+}
+
+// tell passes the word on. Where that fails the host runs into its own time-out, and says so.
+func (n *Notify) tell() {
+	if n.host == "" {
+		return
+	}
+	conn, err := net.Dial("unixgram", n.host) // "@…" is an abstract one, here as in sd_notify(3)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte("READY=1"))
 }

@@ -119,7 +119,12 @@ func TestNotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	n, err := NewNotify(filepath.Join(dir, "notify"))
+	host, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "host"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	n, err := NewNotify(filepath.Join(dir, "notify"), filepath.Join(dir, "host"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +148,10 @@ func TestNotify(t *testing.T) {
 	c.Timeout = time.Minute
 	if err := c.Wait(t.Context(), own{}, n.Said()); err != nil {
 		t.Errorf("%v", err)
+	}
+	heard := make([]byte, 100)
+	if length, err := host.Read(heard); err != nil || string(heard[:length]) != "READY=1" {
+		t.Errorf("who has started vwrap hears %q (%v)", heard[:length], err)
 	}
 	for range 2000 { // more than a socket holds: who reports all the time is not held up
 		say("READY=1\nWATCHDOG=1")
