@@ -217,6 +217,7 @@ func newApp(i *invocation) *cli.App {
 			},
 			completionCommand(i),
 			manCommand(i),
+			installCommand(i),
 			{
 				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
 				Description: "Print the version, and what it was built with.",

@@ -36,6 +36,8 @@ func examples(name string) []manual.Entry {
 		return []manual.Entry{{Name: "vwrap plan --ask --policy", Text: "The policy that this vwrap.yaml needs"}}
 	case "vwrap completion":
 		return []manual.Entry{{Name: `eval "$(vwrap completion bash)"`, Text: "In ~/.bashrc"}}
+	case "vwrap install":
+		return []manual.Entry{{Name: "vwrap install /opt/vwrap", Text: "In an initContainer, into a volume that the program's container has too"}}
 	case "vwrap man":
 		return []manual.Entry{{Name: "vwrap man | man -l -", Text: "Where vwrap came without its manual page"}}
 	}

@@ -83,7 +83,7 @@ func (i *invocation) checkCommand(c *cli.Context) error {
 		if c.NumFlags() > 0 {
 			own += " [flags]"
 		}
-		if near := spell.Nearest(stray[0], []string{"run", "dev", "check", "exec", "status", "rotate", "export", "plan", "doctor", "trust", "init", "hook", "completion", "man", "version"}); near != "" && len(stray) == 1 {
+		if near := spell.Nearest(stray[0], []string{"run", "dev", "check", "exec", "status", "rotate", "export", "plan", "doctor", "trust", "init", "hook", "completion", "man", "install", "version"}); near != "" && len(stray) == 1 {
 			return fmt.Errorf("%q is no command of vwrap (did you mean \"vwrap %s\"?): to run a program of that name, write: %s -- %s",
 				stray[0], near, own, stray[0])
 		}
