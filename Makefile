@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-full contract demo bench soak fleet fuzz release-check vuln clean
+.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench soak fleet fuzz release-check vuln docs clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -15,6 +15,7 @@ test: build lint ## every test: units under the race detector, then the binary a
 	cd devvault && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(MAKE) --no-print-directory e2e
+	$(MAKE) --no-print-directory e2e-containers
 
 cross: ## builds and vets for the other systems that vwrap runs on
 	for target in linux/arm64 linux/arm darwin/amd64 darwin/arm64; do \
@@ -29,7 +30,11 @@ lint:
 	done
 
 e2e: build
-	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -p 1 -timeout 30m ./...
+	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m .
+
+e2e-containers: build ## under a Docker engine of its own, which it starts and stops: ENTRYPOINT, Compose, dev containers
+	.ci/install containers
+	cd e2e && PATH="$$($(GO) env GOPATH)/bin:$$PATH" VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m ./containers
 
 e2e-full: build ## what takes too long for each run: clusters that lose their leader, and the soak
 	.ci/install test
@@ -62,6 +67,10 @@ release-check: ## tries what a release does, up to where an account is needed
 
 vuln: ## asks the Go vulnerability database about what is linked; it needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+
+docs: ## writes what is made of other files: docs/reference.md, pictures
+	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
+	$(GO) run ./docs/pictures docs/pictures
 
 clean:
 	rm -rf bin dist

@@ -65,14 +65,31 @@ func withEngine(do func() int) (int, error) {
 		text, _ := os.ReadFile(log.Name())
 		return 0, fmt.Errorf("the engine does not answer: %w\n%s", err, text)
 	}
-	if err := errors.Join(buildImages(), buildDevImage()); err != nil {
+	if err := errors.Join(buildImages(), buildDevImage(), installCompose()); err != nil {
 		return 0, err
 	}
 	return do(), nil
 }
 
+// installCompose makes it a plugin of the client.
+func installCompose() error {
+	compose, err := exec.LookPath("docker-compose")
+	if err != nil {
+		return fmt.Errorf("find Compose (.ci/install containers): %w", err)
+	}
+	plugins := filepath.Join(engine.scratch, "cli-plugins")
+	if err := os.Mkdir(plugins, 0o755); err != nil {
+		return err
+	}
+	return os.Symlink(compose, filepath.Join(plugins, "docker-compose"))
+}
+
 // bridgeName is the network of containers that publish a port; it is named so that nobody else has one of that name.
-const bridgeName = "vwrap-e2e0"
+// bridgeAddress is this machine's on it.
+const (
+	bridgeName    = "vwrap-e2e0"
+	bridgeAddress = "172.31.255.1"
+)
 
 // bridge makes it.
 func bridge() (remove func(), err error) {
@@ -86,7 +103,7 @@ func bridge() (remove func(), err error) {
 	remove() // what an earlier run has left
 	err = ip("link", "add", bridgeName, "type", "bridge")
 	if err == nil {
-		err = errors.Join(ip("address", "add", "172.31.255.1/24", "dev", bridgeName), ip("link", "set", bridgeName, "up"))
+		err = errors.Join(ip("address", "add", bridgeAddress+"/24", "dev", bridgeName), ip("link", "set", bridgeName, "up"))
 	}
 	return remove, err
 }
