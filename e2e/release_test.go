@@ -142,3 +142,19 @@ func TestModules(t *testing.T) {
 		t.Errorf("the binary has\n%s\nand NOTICE\n%s", strings.Join(linked, "\n"), strings.Join(noticed, "\n"))
 	}
 }
+
+// TestNoTemplates: nothing leads to text/template, for which the linker would keep every exported method there is
+// (docs/decisions/0013-dispatch.md).
+func TestNoTemplates(t *testing.T) {
+	t.Parallel()
+	vwrap, err := exec.LookPath("vwrap")
+	check(t, err)
+	binary, err := os.ReadFile(vwrap)
+	check(t, err)
+	if !bytes.Contains(binary, []byte("github.com/vwrap/vwrap/internal/cli.dispatch")) {
+		t.Fatal("the binary does not tell its functions")
+	}
+	if bytes.Contains(binary, []byte("text/template.(*Template).Execute")) {
+		t.Error("text/template is linked")
+	}
+}

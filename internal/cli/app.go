@@ -66,7 +66,7 @@ func (i *invocation) do(own []string) int {
 	}
 	app := newApp(i)
 	app.Metadata = map[string]any{ownLine: own}
-	if err := app.Run(own); err != nil {
+	if err := dispatch(app, own[1:]); err != nil {
 		complain(proc.Stderr{}, plain(err))
 		if len(own) > 1 && own[1] == "check" {
 			return checkUnknown // also where the command line is wrong
@@ -147,20 +147,13 @@ where vwrap fails, 126 and 127 where CMD cannot be executed or found.`
 
 func newApp(i *invocation) *cli.App {
 	run := func(c *cli.Context) error { return i.run(c) }
-	cli.HelpPrinter = showHelp
 	app := &cli.App{
-		Name:                      "vwrap",
-		UsageText:                 "vwrap [flags] -- CMD [ARG...]",
-		Description:               about,
-		Flags:                     runFlags(),
-		Action:                    run,
-		HideHelpCommand:           true,
-		HideVersion:               true,
-		DisableSliceFlagSeparator: true,
-		OnUsageError:              usageError,
-		ExitErrHandler:            func(*cli.Context, error) {},
-		Writer:                    os.Stdout,
-		ErrWriter:                 io.Discard, // what goes wrong is said once, by Main
+		Name:        "vwrap",
+		UsageText:   "vwrap [flags] -- CMD [ARG...]",
+		Description: about,
+		Flags:       runFlags(),
+		Action:      run,
+		Writer:      os.Stdout,
 		Commands: []*cli.Command{
 			{
 				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
@@ -226,15 +219,15 @@ func newApp(i *invocation) *cli.App {
 			},
 		},
 	}
-	dress(app.Commands)
+	name(app.Name, app.Commands)
 	return app
 }
 
-// dress gives commands what all have.
-func dress(all []*cli.Command) {
+// name tells commands what they are called in full.
+func name(parent string, all []*cli.Command) {
 	for _, c := range all {
-		c.OnUsageError, c.HideHelpCommand = usageError, true
-		dress(c.Subcommands)
+		c.HelpName = parent + " " + c.Name
+		name(c.HelpName, c.Subcommands)
 	}
 }
 
@@ -269,20 +262,12 @@ func plain(err error) error {
 }
 
 // usageError turns the flag package's error into one that names the nearest flag.
-func usageError(c *cli.Context, err error, _ bool) error {
+func usageError(flags []cli.Flag, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), undefined)
 	if !unknown {
 		return err
 	}
-	flags := c.App.Flags
-	if c.Command != nil && len(c.Command.Flags) > 0 {
-		flags = c.Command.Flags
-	}
-	dashes := "--"
-	if len(name) == 1 {
-		dashes = "-"
-	}
-	text := fmt.Sprintf("unknown flag %s%s", dashes, name)
+	text := "unknown flag " + dashed(name)
 	if name == "version" {
 		return errors.New(text + ` (did you mean "vwrap version"?)`)
 	}

@@ -43,7 +43,7 @@ func checkers() []checker {
 			about: "Hold what is left of the leases of the vwrap that runs here, and of its token,\nagainst a minimum; or of those that --lease or --prefix name, and of your token.",
 			flags: slices.Concat([]cli.Flag{
 				&cli.DurationFlag{Name: "min", EnvVars: []string{"VWRAP_MIN"}, Usage: "they have to have `DURATION` left", DefaultText: "check.min_ttl of vwrap.yaml, else 300s"},
-				&cli.StringSliceFlag{Name: "lease", EnvVars: []string{"VWRAP_LEASE"}, Usage: "look at the lease `ID` (repeatable)"},
+				repeatable{&cli.StringFlag{Name: "lease", EnvVars: []string{"VWRAP_LEASE"}, Usage: "look at the lease `ID` (repeatable)"}},
 				&cli.StringFlag{Name: "prefix", EnvVars: []string{"VWRAP_PREFIX"}, Usage: "look at the leases below `PREFIX`, such as database/creds/app"},
 				pidFlag(),
 			}, askFlags()),

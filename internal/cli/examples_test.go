@@ -27,7 +27,7 @@ func TestExamples(t *testing.T) {
 			for _, c := range app.Commands {
 				only(c, func(*cli.Context) error { reached = true; return nil })
 			}
-			if err := app.Run(own); err != nil || !reached || !strings.HasPrefix(line, name) {
+			if err := dispatch(app, own[1:]); err != nil || !reached || !strings.HasPrefix(line, name) {
 				t.Errorf("%s, of %s: a command is reached: %t (%v)", e.Name, name, reached, err)
 			}
 			if strings.Contains(line, " -- ") && len(command) == 0 {

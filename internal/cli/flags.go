@@ -2,7 +2,9 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +24,8 @@ func profileFlag() cli.Flag {
 // those below have.
 func fetchFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, EnvVars: []string{"VWRAP_ENV"}, KeepSpace: true, Usage: "set `NAME=VALUE`; VALUE may be or contain references (repeatable)"},
-		&cli.StringSliceFlag{Name: "from", EnvVars: []string{"VWRAP_FROM"}, Usage: "set a variable for every field of the secret at `PATH` (repeatable)"},
+		repeatable{&cli.StringFlag{Name: "env", Aliases: []string{"e"}, EnvVars: []string{"VWRAP_ENV"}, Usage: "set `NAME=VALUE`; VALUE may be or contain references (repeatable)"}},
+		repeatable{&cli.StringFlag{Name: "from", EnvVars: []string{"VWRAP_FROM"}, Usage: "set a variable for every field of the secret at `PATH` (repeatable)"}},
 		configFlag(),
 		profileFlag(),
 		&cli.StringFlag{Name: "address", EnvVars: []string{"VWRAP_ADDRESS"}, Usage: "Vault is at `URL` (else VAULT_ADDR, BAO_ADDR, vwrap.yaml)"},
@@ -49,7 +51,7 @@ func runFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "stop-grace", EnvVars: []string{"VWRAP_STOP_GRACE"}, Usage: "kill the command `DURATION` after that", DefaultText: "7s"},
 		&cli.GenericFlag{Name: "once", EnvVars: []string{"VWRAP_ONCE"}, Value: new(once), Usage: "fetch, then become the command: same PID, nothing is renewed; --once`=force` with leases too"},
 		&cli.BoolFlag{Name: "pristine", EnvVars: []string{"VWRAP_PRISTINE"}, Usage: "the command gets only what vwrap names, and PATH, HOME, TERM, LANG, TZ, USER, SHELL"},
-		&cli.StringSliceFlag{Name: "signal-rewrite", EnvVars: []string{"VWRAP_SIGNAL_REWRITE"}, Usage: "pass a signal on as another, `FROM:TO`; TO 0 drops it (repeatable)"},
+		repeatable{&cli.StringFlag{Name: "signal-rewrite", EnvVars: []string{"VWRAP_SIGNAL_REWRITE"}, Usage: "pass a signal on as another, `FROM:TO`; TO 0 drops it (repeatable)"}},
 		&cli.BoolFlag{Name: "signal-child-only", EnvVars: []string{"VWRAP_SIGNAL_CHILD_ONLY"}, Usage: "pass signals on to the command alone, not to its process group"},
 		&cli.BoolFlag{Name: "kill-stragglers", EnvVars: []string{"VWRAP_KILL_STRAGGLERS"}, Usage: "when the command has ended, end what it left running, and wait for that"},
 		&cli.IntFlag{Name: "preserve-fds", EnvVars: []string{"VWRAP_PRESERVE_FDS"}, Usage: "the command gets the `N` descriptors from 3 on too"},
@@ -67,6 +69,42 @@ func exportFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "allow-leased", EnvVars: []string{"VWRAP_ALLOW_LEASED"}, Usage: "take leased secrets too, and leave them to expire: nothing renews or revokes them"},
 	}, fetchFlags(), logFlags())
 }
+
+// repeatable is a flag that may be given several times. Its twin in the environment is given once, as it is, and is
+// nothing where the flag itself is given. (The library's own would cut values at their commas.)
+type repeatable struct{ *cli.StringFlag }
+
+// Apply implements cli.Flag.
+func (f repeatable) Apply(set *flag.FlagSet) error {
+	v := new(values)
+	for _, variable := range f.EnvVars {
+		if text, ok := os.LookupEnv(variable); ok {
+			v.all, v.inherited, f.HasBeenSet = []string{text}, true, true
+		}
+	}
+	for _, name := range f.Names() {
+		set.Var(v, name, f.Usage)
+	}
+	return nil
+}
+
+// values is what a repeatable flag was given.
+type values struct {
+	all       []string
+	inherited bool // it is the environment's
+}
+
+// Set implements flag.Value.
+func (v *values) Set(text string) error {
+	if v.inherited {
+		*v = values{}
+	}
+	v.all = append(v.all, text)
+	return nil
+}
+
+// String implements flag.Value.
+func (v *values) String() string { return strings.Join(v.all, " ") }
 
 // once is the value of --once: nothing, true, or force.
 type once struct{ on, force bool }

@@ -11,16 +11,10 @@ import (
 	"github.com/vwrap/vwrap/internal/manual"
 )
 
-// showHelp is cli.HelpPrinter: it prints the page of what is asked about.
-func showHelp(w io.Writer, _ string, about any) {
-	var page manual.Page
-	switch about := about.(type) {
-	case *cli.App:
-		page = appPage(about)
-	case *cli.Command:
-		page = commandPage(about)
-	}
-	_, _ = io.WriteString(w, page.Text())
+// printPage prints a page.
+func printPage(w io.Writer, page manual.Page) error {
+	_, err := io.WriteString(w, page.Text())
+	return err
 }
 
 func appPage(app *cli.App) manual.Page {
@@ -31,13 +25,9 @@ func appPage(app *cli.App) manual.Page {
 }
 
 func commandPage(c *cli.Command) manual.Page {
-	name := strings.TrimSuffix(cmp.Or(c.HelpName, c.Name), " ")
-	if !strings.HasPrefix(name, "vwrap ") {
-		name = "vwrap " + name
-	}
 	return manual.Page{
-		Name: name, Synopsis: c.UsageText, About: c.Description,
-		Commands: commandEntries(c.Subcommands), Groups: flagGroups(c.Flags), Examples: examples(name),
+		Name: c.HelpName, Synopsis: c.UsageText, About: c.Description,
+		Commands: commandEntries(c.Subcommands), Groups: flagGroups(c.Flags), Examples: examples(c.HelpName),
 	}
 }
 

@@ -23,20 +23,18 @@ func (i *invocation) man(c *cli.Context) error {
 		return fmt.Errorf("there is one manual page: vwrap man, not vwrap man %s", shellLine(c.Args().Slice()))
 	}
 	var pages []manual.Page
-	var add func(parent string, all []*cli.Command)
-	add = func(parent string, all []*cli.Command) {
+	var add func(all []*cli.Command)
+	add = func(all []*cli.Command) {
 		for _, command := range all {
 			page := commandPage(command)
-			page.Name = parent + " " + command.Name
-			page.Examples = examples(page.Name)
 			if page.Name == "vwrap run" {
 				page.About, page.Groups = "The same as vwrap alone, with the same options.", nil
 			}
 			pages = append(pages, page)
-			add(page.Name, command.Subcommands)
+			add(command.Subcommands)
 		}
 	}
-	add("vwrap", c.App.Commands)
+	add(c.App.Commands)
 	_, err := io.WriteString(c.App.Writer, manual.Roff(release, "run a command with secrets from Vault or OpenBao", appPage(c.App), pages, manualSections()))
 	return err
 }

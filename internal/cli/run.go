@@ -215,7 +215,11 @@ func input(c *cli.Context, conf config.Config, environ []string) (envsource.Inpu
 
 // given is what a repeatable flag was given; an empty VWRAP_ twin, which Compose's ${X:-} makes, is nothing.
 func given(c *cli.Context, flag string) []string {
-	all := c.StringSlice(flag)
+	v, ok := c.Generic(flag).(*values)
+	if !ok {
+		return nil
+	}
+	all := v.all
 	if len(all) == 1 && all[0] == "" && !onLine(c, flag) {
 		return nil
 	}
