@@ -362,13 +362,17 @@ func (w *want) lacks(a Answer) error {
 
 func forgivable(err error) bool { return errors.Is(err, ErrMissing) || errors.Is(err, ErrUnavailable) }
 
-// each calls f for 0 … n-1, at most 16 at once, and returns when all have.
+// atOnce is how many requests are made side by side. Fewer would have to wait for each other: over a slow link each
+// wait is as long as the way there and back.
+const atOnce = 64
+
+// each calls f for 0 … n-1, at most atOnce at a time, and returns when all have.
 func each(n int, f func(i int)) {
 	if n == 1 {
 		f(0)
 		return
 	}
-	slots := make(chan struct{}, 16)
+	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for i := range n {
 		slots <- struct{}{}

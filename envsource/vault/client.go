@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -89,19 +88,20 @@ type Client struct {
 	api         *api.Client
 	address     string
 	certificate bool // it has one of its own
+	proxied     bool // it speaks to a proxy
+
+	plain, secure *connections
 }
 
 // NewClient returns a client without a token. It opens no connection.
 func NewClient(c Config) (*Client, error) {
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 10 * time.Second,
-
 		MaxResponseHeaderBytes: mostHeader,
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConnsPerHost:    mostAhead,
 		IdleConnTimeout:        90 * time.Second,
 		Protocols:              new(http.Protocols),
 	}
+	plain, secure := connect(transport)
 	// HTTP/1 alone: GODEBUG=http2debug=2 would print the token's header.
 	transport.Protocols.SetHTTP1(true)
 	if c.Proxy != "" {
@@ -137,7 +137,9 @@ func NewClient(c Config) (*Client, error) {
 	if c.Namespace != "" {
 		client.SetNamespace(c.Namespace)
 	}
-	return &Client{api: client, address: c.Address, certificate: c.ClientCert != ""}, nil
+	return &Client{
+		api: client, address: c.Address, certificate: c.ClientCert != "", proxied: c.Proxy != "", plain: plain, secure: secure,
+	}, nil
 }
 
 func configureTLS(conf *api.Config, c Config) error {

@@ -22,6 +22,7 @@ import (
 // Source reads secrets. It is made for one errand of a courier: what it learns of mounts is forgotten with it.
 type Source struct {
 	client *Client
+	mounts mounts
 	asked  sync.Once // whether the token is known
 	dead   error     // that it is not
 }
@@ -33,8 +34,11 @@ func NewSource(c Config, token secret.Text) (*Source, error) {
 		return nil, err
 	}
 	client.SetToken(token)
-	return &Source{client: client}, nil
+	return client.Source(), nil
 }
+
+// Source returns the server as a source that reads with c's token.
+func (c *Client) Source() *Source { return &Source{client: c} }
 
 // tokenDead returns an error wrapping ErrToken where the server says that it does not know the token.
 // "permission denied" is its answer to a dead token and to a policy that lacks something: lookup-self, which every
@@ -61,23 +65,6 @@ func (c *Client) in(ns string) *api.Client {
 		return c.api
 	}
 	return c.api.WithNamespace(ns)
-}
-
-// Locate asks what kind of mount r's path is on (sys/internal/ui/mounts, which any token that may read something
-// there may ask) and returns r with the path as the API has it.
-func (s *Source) Locate(ctx context.Context, r envsource.Read) (envsource.Read, error) {
-	answer, err := s.client.in(r.Namespace).Logical().ReadWithContext(ctx, "sys/internal/ui/mounts/"+r.Path)
-	if err != nil {
-		err = s.client.classify(r.String(), err)
-		if errors.Is(err, envsource.ErrMissing) {
-			return r, nil // a server that does not have the endpoint: take the path as it is written
-		}
-		return r, s.denied(ctx, r, err)
-	}
-	if answer == nil {
-		return r, nil
-	}
-	return locate(r, answer.Data), nil
 }
 
 // locate fills in what the mount's description says of r.
