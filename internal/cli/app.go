@@ -15,8 +15,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/mask"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
@@ -26,7 +26,7 @@ import (
 // Main runs vwrap with argv (argv[0] included) and returns its exit status.
 func Main(argv []string) int {
 	if len(argv) == 2 && argv[1] == courier.Hidden {
-		return courier.Serve(sources)
+		return courier.Serve(open)
 	}
 	if len(argv) == 2 && argv[1] == devHost {
 		return serveDev()
@@ -56,12 +56,11 @@ const ownLine = "line"
 
 // do parses own and does it.
 func (i *invocation) do(own []string) int {
-	if launches(own, i.command) {
-		proc.CloseInherited(3)
-		children := proc.NewChildren()
+	if started := headstart.Take(); started != nil {
+		children, process := proc.Adopt(started.PID)
 		defer children.Close()
 		i.launcher = &courier.Launcher{Self: self(), Children: children}
-		i.launcher.Prepare()
+		i.launcher.Adopt(started, process)
 		defer i.launcher.Close()
 	}
 	app := newApp(i)
@@ -84,34 +83,6 @@ type invocation struct {
 	dieOf   unix.Signal // that ended the command, so that vwrap is to end by it too
 
 	launcher *courier.Launcher // where a command is to be supervised; its first courier comes up meanwhile
-}
-
-// launches reports whether this command line is one that will send a courier, which needs nothing but its orders, as
-// far as can be told before it is parsed: a guess, which costs a moment where it is wrong.
-func launches(own, command []string) bool {
-	if len(command) == 0 || slices.Contains(own, "exec") || slices.Contains(own, "plan") || os.Getenv("VWRAP_ONCE") != "" || os.Getenv("VWRAP_PRESERVE_FDS") != "" || os.Getenv("VWRAP_MASK") != "" {
-		return false
-	}
-	other := slices.ContainsFunc(own, func(arg string) bool {
-		name := strings.TrimLeft(arg, "-")
-		return strings.HasPrefix(name, "once") || strings.HasPrefix(name, "preserve-fds") || strings.HasPrefix(name, "mask")
-	})
-	return !other && injects(own)
-}
-
-// injects reports whether there seems to be anything to inject.
-func injects(own []string) bool {
-	reference := func(text string) bool { return strings.Contains(text, "vault:") }
-	if len(own) > 1 && slices.ContainsFunc(own[1:], func(arg string) bool {
-		return reference(arg) || strings.HasPrefix(arg, "--from") || strings.HasPrefix(arg, "--config")
-	}) {
-		return true
-	}
-	if slices.ContainsFunc(os.Environ(), reference) || os.Getenv("VWRAP_FROM") != "" || os.Getenv("VWRAP_CONFIG") != "" {
-		return true
-	}
-	file, err := config.Here()
-	return err == nil && file != ""
 }
 
 // split cuts argv at the first "--". What follows is the command's, and no flag parser ever sees it.

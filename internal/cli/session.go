@@ -30,20 +30,28 @@ import (
 	"github.com/vwrap/vwrap/wrap"
 )
 
-// sources opens what a courier reads from.
-func sources(o courier.Orders) (map[string]envsource.Source, error) {
-	all := map[string]envsource.Source{envsource.SourceFile: file.Source{}, envsource.SourceDotenv: dotenv.Source{}}
-	switch {
-	case o.Outage != "":
-		all[envsource.SourceVault] = outage(o.Outage)
-	case o.Vault.Address != "":
-		source, err := vault.NewSource(o.Vault, o.Token)
-		if err != nil {
-			return nil, err
+// open opens what a courier reads from: connections to Vault at once, the rest when there are orders.
+func open(ctx context.Context, h courier.Heading) courier.Sources {
+	var client *vault.Client
+	var err error
+	if h.Vault.Address != "" {
+		if client, err = vault.NewClient(h.Vault); err == nil {
+			client.Ahead(ctx, h.Reads)
 		}
-		all[envsource.SourceVault] = source
 	}
-	return all, nil
+	return func(o courier.Orders) (map[string]envsource.Source, error) {
+		all := map[string]envsource.Source{envsource.SourceFile: file.Source{}, envsource.SourceDotenv: dotenv.Source{}}
+		switch {
+		case o.Outage != "":
+			all[envsource.SourceVault] = outage(o.Outage)
+		case err != nil:
+			return nil, err
+		case client != nil:
+			client.SetToken(o.Token)
+			all[envsource.SourceVault] = client.Source()
+		}
+		return all, nil
+	}
 }
 
 // outage is Vault where it could not be reached to log in: it answers everything with why.
@@ -232,6 +240,9 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 		return proc.Status{Code: courier.StatusFailed}, terminal, err
 	}
 	defer sockets.Close()
+	if l != nil {
+		l.Announce(s.heading())
+	}
 	token, client, status, err := s.login(inbox)
 	if err != nil || status != (proc.Status{}) {
 		return status, terminal, err
@@ -243,6 +254,7 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	if l == nil { // nothing was prepared
 		defer s.children().Close()
 		l = &courier.Launcher{Self: self(), Children: s.children(), Preserve: s.fds}
+		l.Announce(s.heading())
 	}
 	for _, f := range sockets.Files {
 		l.Preserve = append(l.Preserve, int(f.Fd()))
@@ -251,6 +263,19 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	l.Terminal = terminal
 	status, err = s.supervise(l, sockets, client, token, inbox)
 	return status, terminal, err
+}
+
+// heading is where couriers will be sent.
+func (s *session) heading() (h courier.Heading) {
+	for _, r := range s.plan.Reads() {
+		if r.Source == envsource.SourceVault {
+			h.Reads++
+		}
+	}
+	if h.Reads > 0 {
+		h.Vault = s.orders.Vault
+	}
+	return h
 }
 
 // harden makes vwrap unreadable, and limits its core dumps, and by that the command's.
@@ -399,7 +424,7 @@ func (s *session) fetchAlone(client *vault.Client, token vault.Token, inbox *sig
 		}
 	}()
 	err := do(ctx, courier.Alone{
-		Sources: sources, Leased: s.once.force, Warn: s.warn,
+		Sources: open(ctx, s.heading()), Leased: s.once.force, Warn: s.warn,
 		Release: func(leased []envsource.Holding, own bool) {
 			s.letGo(func(ctx context.Context) { s.releaseOnce(ctx, client, token, leased, own) })
 		},

@@ -17,14 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
 // The test binary is vwrap: executed with Hidden it is a courier, with a source that reads files of a folder.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == Hidden {
-		os.Exit(Serve(func(o Orders) (map[string]envsource.Source, error) {
-			return map[string]envsource.Source{envsource.SourceVault: folder(o.Vault.Address)}, nil
+		os.Exit(Serve(func(context.Context, Heading) Sources {
+			return func(o Orders) (map[string]envsource.Source, error) {
+				return map[string]envsource.Source{envsource.SourceVault: folder(o.Vault.Address)}, nil
+			}
 		}))
 	}
 	goleak.VerifyTestMain(m)
@@ -62,7 +65,12 @@ type post struct {
 
 func newPost(t *testing.T, argv []string, vars ...string) post {
 	t.Helper()
-	p := post{t: t, dir: t.TempDir(), Launcher: &Launcher{Self: "/proc/self/exe", Children: proc.NewChildren(), Terminal: proc.NoTerminal(), StartTimeout: 20 * time.Second}}
+	return newPostOf(t, proc.NewChildren(), argv, vars...)
+}
+
+func newPostOf(t *testing.T, children *proc.Children, argv []string, vars ...string) post {
+	t.Helper()
+	p := post{t: t, dir: t.TempDir(), Launcher: &Launcher{Self: "/proc/self/exe", Children: children, Terminal: proc.NoTerminal(), StartTimeout: 20 * time.Second}}
 	t.Cleanup(p.Children.Close)
 	p.Orders = Orders{Argv: argv, DigestKey: []byte("key")}
 	p.Orders.Vault.Address = p.dir
@@ -327,7 +335,7 @@ func FuzzListen(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer memory.Close()
-		c := &Courier{report: r, memory: memory, reported: make(chan Report, 1), executed: make(chan error, 1)}
+		c := newCourier(nil, nil, r, nil, memory)
 		go func() {
 			_, _ = w.Write(said)
 			_ = w.Close()
@@ -336,4 +344,45 @@ func FuzzListen(f *testing.F) {
 		<-c.reported
 		<-c.executed
 	})
+}
+
+// startedAhead is a launcher with a courier that was started before there was one.
+func startedAhead(t *testing.T) (*headstart.Courier, post) {
+	t.Helper()
+	h := headstart.Start()
+	if h == nil {
+		t.Fatal("no courier can be started")
+	}
+	children, process := proc.Adopt(h.PID)
+	p := newPostOf(t, children, []string{"sh", "-c", `echo "$A" >"$OUT"`}, "A=vault:kv/a#value")
+	p.put("kv/a", "x")
+	p.Adopt(h, process)
+	t.Cleanup(p.Close)
+	return h, p
+}
+
+func TestACourierThatWasStartedAheadServes(t *testing.T) {
+	h, p := startedAhead(t)
+	p.Announce(Heading{Vault: p.Orders.Vault, Reads: 1})
+	c, r := p.send(Task{Errand: Launch}, nil)
+	if c.PID() != h.PID || !r.OK() {
+		t.Fatalf("%d serves, not %d: %+v", c.PID(), h.PID, r)
+	}
+	c.Open()
+	<-c.Ended()
+	if got := p.out(); got != "x\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestACourierThatWasStartedAheadAndIsNotNeededEnds(t *testing.T) {
+	h, p := startedAhead(t)
+	p.Preserve = []int{2} // which it has not
+	if c, _ := p.send(Task{Errand: Launch}, nil); c.PID() == h.PID {
+		t.Error("it serves without the descriptor that the command is to get")
+	}
+	p.Close()
+	if err := unix.Kill(h.PID, 0); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("it is there still: %v", err)
+	}
 }

@@ -11,16 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource/secret"
+	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
 // Hidden is the argument by which vwrap knows that it is to be a courier.
-const Hidden = "__courier"
-
-// environ is a courier's whole environment: what the user's has in it (GODEBUG, GOTRACEBACK, …) is for the command,
-// which gets its environment by the orders. A courier lives for milliseconds: collecting garbage would cost more
-// than it frees, and threads more than they save, each of which execve(2) has to end.
-var environ = []string{"GOGC=off", "GOMAXPROCS=1"}
+const Hidden = headstart.Argument
 
 // Launcher sends couriers out.
 type Launcher struct {
@@ -35,40 +31,59 @@ type Launcher struct {
 	StartTimeout time.Duration                  // how long the first courier may try
 	Waiting      func(line string)              // told what the first courier waits for, where that takes long; nil: nobody is
 
-	spare  *Courier // started, without orders
-	orders *os.File // of the spare
+	reads int      // that the first courier is likely to make
+	spare *Courier // started, without orders
 }
 
-// Prepare starts the first courier before there are orders for it: it takes a moment to come up, in which the
-// supervisor can find out what to order. An error is left to Launch.
-func (l *Launcher) Prepare() {
-	if c, orders, err := l.spawn(nil); err == nil {
-		l.spare, l.orders = c, orders
+// Adopt takes over the courier that was started before there was a launcher. l.Children has to be that of proc.Adopt,
+// where p is from.
+func (l *Launcher) Adopt(h *headstart.Courier, p *proc.Process) {
+	l.spare = newCourier(p, os.NewFile(uintptr(h.Orders), "orders"), os.NewFile(uintptr(h.Report), "report"),
+		os.NewFile(uintptr(h.Gate), "gate"), os.NewFile(uintptr(h.Memory), "generation"))
+}
+
+// Announce says where the first courier will be sent, before there are orders for it.
+func (l *Launcher) Announce(h Heading) {
+	l.reads = h.Reads
+	if l.spare != nil {
+		l.spare.head(h)
 	}
 }
 
-// Close sends a courier away that was prepared and not needed.
+// Close sends a courier away that was started and not needed.
 func (l *Launcher) Close() {
 	if l.spare == nil {
 		return
 	}
 	c := l.spare
 	l.spare = nil
-	_ = l.orders.Close()
+	_ = c.orders.Close()
 	_ = c.report.Close()
 	c.Dismiss()
 	c.Forget()
 	<-c.process.Ended()
 }
 
-// recruit returns a courier that waits for orders: the one that was prepared, where it can serve: it has no descriptors
-// for the command.
-func (l *Launcher) recruit(from *Courier) (*Courier, *os.File, error) {
-	if c := l.spare; c != nil && from == nil && len(l.Preserve) == 0 && l.Out == nil {
-		l.spare = nil
-		return c, l.orders, nil
+// recruit returns a courier that has its heading and waits for orders: the one that was started already, where it can
+// serve, since it has no descriptors for the command. due is how many requests another one is likely to make.
+func (l *Launcher) recruit(from *Courier, due int) (*Courier, error) {
+	h := Heading{Vault: l.Orders.Vault, Reads: l.reads}
+	if from != nil {
+		h.Reads = due
 	}
-	return l.spawn(from)
+	c := l.spare
+	if c != nil && from == nil && len(l.Preserve) == 0 && l.Out == nil {
+		l.spare = nil
+	} else {
+		var err error
+		if c, err = l.spawn(from); err != nil {
+			return nil, err
+		}
+	}
+	if !c.headed {
+		c.head(h)
+	}
+	return c, nil
 }
 
 // laterPatience is how long a later courier may fetch: the command runs meanwhile, and the wrapper tries again.
@@ -93,7 +108,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if l.Token != nil {
 		o.Token, epoch = l.Token()
 	}
-	c, orders, err := l.recruit(from)
+	c, err := l.recruit(from, len(t.Due))
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +121,8 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	}
 	// In a goroutine: an environment larger than a pipe waits for the courier to read.
 	go func() {
-		_ = o.encode(orders)
-		_ = orders.Close()
+		_ = o.encode(c.orders)
+		_ = c.orders.Close()
 	}()
 	go c.listen(epoch, l.Waiting)
 	go c.watch()
@@ -115,7 +130,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 }
 
 // spawn starts the process, with its pipes.
-func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error) {
+func (l *Launcher) spawn(from *Courier) (_ *Courier, err error) {
 	var theirs, ours []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -137,12 +152,12 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 	reportR, reportW := pipe()
 	gateR, gateW := pipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("start a courier: %w", err)
+		return nil, fmt.Errorf("start a courier: %w", err)
 	}
 	theirs, ours = []*os.File{ordersR, reportW, gateR}, []*os.File{ordersW, reportR, gateW}
 	memory, err := newMemoryFile()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ours = append(ours, memory)
 	carry := memory // where there is none, something has to hold its place
@@ -153,14 +168,11 @@ func (l *Launcher) spawn(from *Courier) (_ *Courier, orders *os.File, err error)
 	for _, f := range []*os.File{ordersR, reportW, gateR, memory, carry} {
 		fds = append(fds, int(f.Fd()))
 	}
-	p, err := l.Children.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: environ, Files: append(fds, l.Preserve...), Out: l.Out, Err: l.Err})
+	p, err := l.Children.Start(proc.Spec{Path: l.Self, Args: []string{"vwrap", Hidden}, Env: headstart.Environ(), Files: append(fds, l.Preserve...), Out: l.Out, Err: l.Err})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return &Courier{
-		command: command{process: p, ended: make(chan struct{})}, report: reportR, gate: gateW, memory: memory,
-		reported: make(chan Report, 1), executed: make(chan error, 1),
-	}, ordersW, nil
+	return newCourier(p, ordersW, reportR, gateW, memory), nil
 }
 
 // Courier is a courier, and later the command that it became. Its methods are for one goroutine.
@@ -168,12 +180,28 @@ type Courier struct {
 	command
 	errand   Errand
 	program  string // as it was named, for messages
+	headed   bool   // it has its heading
+	orders   *os.File
 	report   *os.File
 	gate     *os.File
 	memory   *os.File // its generation, sealed: passed on, never read here
 	live     Sections // of that; known with the report
 	reported chan Report
 	executed chan error
+}
+
+func newCourier(p *proc.Process, orders, report, gate, memory *os.File) *Courier {
+	return &Courier{
+		command: command{process: p, ended: make(chan struct{})}, orders: orders, report: report, gate: gate, memory: memory,
+		reported: make(chan Report, 1), executed: make(chan error, 1),
+	}
+}
+
+// head tells it its heading: less than a pipe holds, so that it waits for nothing. One that is gone says so on its other
+// pipe.
+func (c *Courier) head(h Heading) {
+	c.headed = true
+	_ = json.NewEncoder(c.orders).Encode(h)
 }
 
 // Reported gives the courier's report, once: also where it died without one.
@@ -202,6 +230,7 @@ func (c *Courier) Forget() { _ = c.memory.Close() }
 // listen hears what the courier says, until its end of the pipe is closed: by the exec, or by its death.
 func (c *Courier) listen(epoch int, waiting func(string)) {
 	defer c.report.Close()
+	rehearse(new(message), nil)
 	d := json.NewDecoder(io.LimitReader(c.report, 64<<20))
 	var m message
 	err := d.Decode(&m)

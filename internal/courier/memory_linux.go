@@ -1,23 +1,21 @@
 package courier
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/internal/headstart"
 )
 
 // seals are what a memory file has before anybody relies on it: it cannot be written, grown, shrunk or unsealed.
 const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 
-// newMemoryFile makes an empty memory file: pages of the kernel that have no name and are mapped by nobody.
+// newMemoryFile makes an empty memory file.
 func newMemoryFile() (*os.File, error) {
-	fd, err := unix.MemfdCreate("vwrap-generation", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_NOEXEC_SEAL
-		fd, err = unix.MemfdCreate("vwrap-generation", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
+	fd, err := headstart.MemoryFile()
 	if err != nil {
 		return nil, fmt.Errorf("make a memory file: %w", err)
 	}

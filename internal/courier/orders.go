@@ -42,13 +42,20 @@ type Task struct {
 	Strict bool     `json:"strict,omitempty"` // what is due and cannot be read is an error: the old value is dead
 }
 
+// Heading is what a courier is told before its orders, as soon as it is known: where they will send it, so that it can be
+// on its way while vwrap logs in. No credential is in it.
+type Heading struct {
+	Vault vault.Config `json:"vault"`
+	Reads int          `json:"reads"` // how many requests it is likely to make side by side
+}
+
 // Orders are what a courier is told. They have the token in them and travel over a pipe alone.
 type Orders struct {
 	Task
 	Input     envsource.Input `json:"input"`
 	Carry     bool            `json:"carry,omitempty"` // the last generation's memory file is there
 	Argv      []string        `json:"argv,omitempty"`
-	Vault     vault.Config    `json:"vault"`
+	Vault     vault.Config    `json:"-"`                // in the heading
 	Token     secret.Text     `json:"-"`                // on the pipe alone
 	Outage    string          `json:"outage,omitempty"` // why Vault cannot be asked; every use of it is ?optional then
 	DigestKey []byte          `json:"digest_key"`
@@ -138,18 +145,37 @@ func (Orders) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[redacted]
 // LogValue implements slog.LogValuer.
 func (Orders) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// encode writes o for a courier.
+// encode writes o for a courier that has its heading.
 func (o Orders) encode(w io.Writer) error {
 	return json.NewEncoder(w).Encode(wireOrders{o, o.Token.Reveal()})
 }
 
-// decodeOrders reads what encode wrote.
-func decodeOrders(r io.Reader) (Orders, error) {
+// rehearse has package json find out what it has to know of these types. That takes longer than all the rest of reading
+// and writing them, and so is done while there is something to wait for.
+func rehearse(read, written any) {
+	_ = json.Unmarshal([]byte("{}"), read)
+	_ = json.NewEncoder(io.Discard).Encode(written)
+}
+
+// inbox is where a courier is told things: a heading, then orders.
+type inbox struct{ d *json.Decoder }
+
+func newInbox(r io.Reader) inbox { return inbox{json.NewDecoder(r)} }
+
+// heading reads the first of the two.
+func (i inbox) heading() (h Heading, err error) {
+	err = i.d.Decode(&h)
+	return h, err
+}
+
+// orders reads what encode wrote to a courier with that heading.
+func (i inbox) orders(h Heading) (Orders, error) {
 	var wire wireOrders
-	if err := json.NewDecoder(r).Decode(&wire); err != nil {
+	if err := i.d.Decode(&wire); err != nil {
 		return Orders{}, err
 	}
 	o := wire.Orders
+	o.Vault = h.Vault
 	o.Token = secret.New(wire.Token)
 	return o, nil
 }

@@ -1,7 +1,6 @@
 package courier
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -23,23 +22,39 @@ import (
 // Sources opens the sources that orders call for. Its error is a line for the user.
 type Sources func(o Orders) (map[string]envsource.Source, error)
 
-// Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command.
-func Serve(open Sources) int {
+// Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command. set is called
+// with the heading, and may do what can be done before there are orders.
+func Serve(set func(context.Context, Heading) Sources) int {
 	parent := os.Getppid()
 	pipes, err := openPipes()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vwrap: this command is vwrap's own: it is started by vwrap, not by hand")
 		return StatusFailed
 	}
-	o, err := decodeOrders(bufio.NewReader(pipes.orders))
+	cores, err := proc.Conceal() // before there is anything to see
 	if err != nil {
-		return StatusFailed // the supervisor is gone, or gave the errand up
-	}
-	if err := harden(o); err != nil {
-		pipes.send(message{Report: &Report{Errors: []string{err.Error()}, Status: StatusFailed}})
+		pipes.fail(err)
 		return StatusFailed
 	}
 	ctx, gate := pipes.watchGate()
+	told := newInbox(pipes.orders)
+	heading, err := told.heading()
+	if err != nil {
+		return StatusFailed // the supervisor is gone, or has nothing to send for
+	}
+	open := set(ctx, heading)
+	rehearse(new(wireOrders), message{Report: &Report{}})
+	o, err := told.orders(heading)
+	if err != nil {
+		return StatusFailed // the supervisor is gone, or gave the errand up
+	}
+	if !o.Cores {
+		if err := cores.Limit(); err != nil {
+			pipes.fail(err)
+			return StatusFailed
+		}
+	}
+	cores.Close()
 	began := time.Now()
 	run := prepare(ctx, o, pipes, open)
 	run.report.Took = time.Since(began)
@@ -63,15 +78,6 @@ func Serve(open Sources) int {
 	errors.As(err, &errno)
 	pipes.send(message{Errno: int(errno)})
 	return ExecStatus(errno)
-}
-
-func harden(o Orders) error {
-	if !o.Cores {
-		if err := proc.LimitCore(); err != nil {
-			return err
-		}
-	}
-	return proc.Harden()
 }
 
 // ExecStatus is the status that a shell gives where a program could not be executed.
@@ -127,6 +133,11 @@ func (p *pipes) makeRoom(n int) error {
 
 // send writes one message. Where nobody reads any more there is nobody to tell.
 func (p pipes) send(m message) { _ = json.NewEncoder(p.report).Encode(m) }
+
+// fail reports err, and nothing else.
+func (p pipes) fail(err error) {
+	p.send(message{Report: &Report{Errors: []string{err.Error()}, Status: StatusFailed}})
+}
 
 // watchGate returns a context that ends when the supervisor gives the errand up, and the channel that says
 // whether the gate was opened.

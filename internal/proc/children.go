@@ -43,15 +43,41 @@ type Children struct {
 
 // NewChildren begins to reap. Close ends that.
 func NewChildren() *Children {
-	c := &Children{
-		forks: make(chan func()), chld: make(chan os.Signal, 1), close: make(chan struct{}),
-		own: map[int]*Process{}, before: inherited(), reaped: make(chan struct{}),
-	}
+	c := &Children{own: map[int]*Process{}, before: inherited()}
+	c.begin()
+	return c
+}
+
+// Adopt is NewChildren for a process that has one child already, which it started itself, in a process group of that
+// child's own; and no other.
+func Adopt(pid int) (*Children, *Process) {
+	c := &Children{own: map[int]*Process{}}
+	p := c.newProcess(false)
+	c.know(p, pid)
+	c.begin()
+	c.look() // it may have ended before anybody looked
+	return c, p
+}
+
+func (c *Children) begin() {
+	c.forks, c.chld, c.close, c.reaped = make(chan func()), make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
 	signal.Notify(c.chld, unix.SIGCHLD)
 	c.closed.Add(2)
 	go c.fork()
 	go c.reap()
-	return c
+}
+
+// newProcess is one that is yet to be known.
+func (c *Children) newProcess(joins bool) *Process {
+	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
+	p.kin.shared = joins
+	return p
+}
+
+// know makes p the process with this PID, to which it has just been started. The caller holds c.mu, or c has not begun.
+func (c *Children) know(p *Process, pid int) {
+	p.pid, p.kin.root, p.kin.group = pid, pid, pid
+	c.own[pid] = p
 }
 
 // inherited are the children that the program had which executed vwrap.
@@ -111,16 +137,16 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 		attr.Files[2] = spec.Err.Fd()
 	}
 	EndWithThread(attr.Sys)
-	p := &Process{children: c, ended: make(chan struct{}), stops: make(chan unix.Signal, 1)}
+	p := c.newProcess(spec.Join)
 	var err error
 	done := make(chan struct{})
 	c.forks <- func() {
 		defer close(done)
 		c.mu.Lock() // so that nothing reaps it before it is known
 		defer c.mu.Unlock()
-		if p.pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
-			p.kin = lineage{root: p.pid, group: p.pid, shared: spec.Join}
-			c.own[p.pid] = p
+		var pid int
+		if pid, err = syscall.ForkExec(spec.Path, spec.Args, attr); err == nil {
+			c.know(p, pid)
 		}
 	}
 	<-done

@@ -25,6 +25,18 @@ func Harden() error {
 	return nil
 }
 
+// Cores is what becomes of this process's memory where it crashes.
+type Cores struct{}
+
+// Conceal is Harden.
+func Conceal() (Cores, error) { return Cores{}, Harden() }
+
+// Limit is LimitCore.
+func (Cores) Limit() error { return LimitCore() }
+
+// Close has nothing to close.
+func (Cores) Close() {}
+
 // LimitCore turns core dumps off for this process and what it executes, since a core has the environment in it.
 func LimitCore() error {
 	var limit unix.Rlimit

@@ -53,10 +53,27 @@ func Harden() error {
 	return nil
 }
 
-// LimitCore turns core dumps off for this process and what it executes, since a core has the environment in it.
-// The soft limit is 1, which unlike 0 stops handlers behind a pipe too (core(5)), and the filter leaves every
-// mapping out. It must come before Harden, which takes /proc/self away.
-func LimitCore() error {
+// Cores is what becomes of this process's memory where it crashes.
+type Cores struct{ filter *os.File } // nil: a kernel without ELF_CORE has none
+
+func openCores() Cores {
+	f, err := os.OpenFile("/proc/self/coredump_filter", os.O_WRONLY, 0)
+	if err != nil {
+		return Cores{}
+	}
+	return Cores{f}
+}
+
+// Conceal is Harden for a process that does not know yet whether its core dumps are to be limited: /proc/self is no
+// longer its own afterwards.
+func Conceal() (Cores, error) {
+	c := openCores()
+	return c, Harden()
+}
+
+// Limit turns core dumps off for this process and what it executes, since a core has the environment in it. The soft
+// limit is 1, which unlike 0 stops handlers behind a pipe too (core(5)), and the filter leaves every mapping out.
+func (c Cores) Limit() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
 		return fmt.Errorf("limit core dumps: %w", err)
@@ -65,12 +82,24 @@ func LimitCore() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &limit); err != nil {
 		return fmt.Errorf("limit core dumps: %w", err)
 	}
-	// Best effort: a kernel without ELF_CORE has no such file.
-	if f, err := os.OpenFile("/proc/self/coredump_filter", os.O_WRONLY, 0); err == nil {
-		_, _ = f.WriteString("0")
-		_ = f.Close()
+	if c.filter != nil {
+		_, _ = c.filter.WriteString("0")
 	}
 	return nil
+}
+
+// Close leaves core dumps as they are from now on.
+func (c Cores) Close() {
+	if c.filter != nil {
+		_ = c.filter.Close()
+	}
+}
+
+// LimitCore is Cores.Limit. It must come before Harden.
+func LimitCore() error {
+	c := openCores()
+	defer c.Close()
+	return c.Limit()
 }
 
 // maxString is the most that one argument or variable may take, its closing NUL included (MAX_ARG_STRLEN,
