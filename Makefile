@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench soak fleet fuzz release-check vuln docs clean
+.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -49,8 +49,11 @@ demo: build ## a server whose key and database user are rotated while Vault come
 	$(BUILD) -o bin/demo-server ./examples/drill
 	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
-bench: build ## prints figures; writes them into docs/performance.md
+bench: build bench-checks ## prints figures; writes them into docs/performance.md
 	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md
+
+bench-checks: ## what the checks may take: parity 128 MiB for a hundred thousand keys, leaks half the speed of grep
+	$(GO) test -run - -bench Tree -benchtime 1x -timeout 30m ./internal/check/parity ./internal/check/leaks
 
 soak: build ## one fault after another for SOAK, of a seed that it prints
 	.ci/install test
