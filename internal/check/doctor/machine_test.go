@@ -15,7 +15,11 @@ import (
 func root(files map[string]string) fs.FS {
 	m := fstest.MapFS{}
 	for name, text := range files {
-		m[strings.TrimPrefix(name, "/")] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+		file := &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+		if to, link := strings.CutPrefix(text, "-> "); link {
+			file = &fstest.MapFile{Data: []byte(to), Mode: fs.ModeSymlink | 0o777}
+		}
+		m[strings.TrimPrefix(name, "/")] = file
 	}
 	return m
 }
@@ -143,10 +147,18 @@ func TestMachine(t *testing.T) {
 		"old loop, -c":    {map[string]string{"/proc/78/cmdline": "/bin/sh\x00-c\x00while :; do vault kv get -field=hush secret/x; done\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault kv get)"},
 		"old loop, -o":    {map[string]string{"/proc/78/cmdline": "/bin/bash\x00-e\x00-o\x00pipefail\x00rotate_vault\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (rotate_vault)"},
 		"old loop, -eo":   {map[string]string{"/proc/78/cmdline": "-bash\x00-euo\x00pipefail\x00-c\x00vault lease renew hush\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault lease renew)"},
+		"script":          {map[string]string{"/proc/77/cmdline": "sh\x00../refresh-creds.sh\x00hush\x00", "/proc/77/cwd": "-> /home/u/src/app/ci", "/home/u/src/app/refresh-creds.sh": "#!/bin/sh\nvault  kv get -field=hush secret/dev/db > .env.local\n"}, nil, "warning old loop: process 77 is a shell that fetches secrets (refresh-creds.sh)"},
+		"script, lease":   {map[string]string{"/proc/77/cmdline": "bash\x00-e\x00/opt/keep\x00", "/proc/77/root/opt/keep": "while :; do bao lease renew x; done"}, nil, "warning old loop: process 77 is a shell that fetches secrets (keep)"},
+		"script, comment": {map[string]string{"/proc/77/cmdline": "sh\x00./x.sh\x00", "/proc/77/cwd": "-> /home/u", "/home/u/x.sh": "# vault kv get\nvault status\n"}, nil, ""},
+		"script, nowhere": {map[string]string{"/proc/77/cmdline": "sh\x00x.sh\x00"}, nil, ""},
 		"some shell":      {map[string]string{"/proc/78/cmdline": "-bash\x00", "/proc/79/cmdline": "", "/proc/80/cmdline": "sh\x00-c\x00"}, nil, ""},
 		"its own process": {map[string]string{"/proc/4242/cmdline": "sh\x00rotate-secrets.sh\x00"}, nil, ""},
 		"an editor":       {map[string]string{"/proc/79/cmdline": "vim\x00rotate-local-secrets.sh\x00"}, nil, ""},
 		"old password":    {map[string]string{"/tmp/.db_pass": "hush"}, nil, "warning old file: /tmp/.db_pass is where"},
+		"old list":        {map[string]string{"/tmp/local_keys.txt": "hush"}, nil, "warning old file: /tmp/local_keys.txt is where scripts put the names of all secrets"},
+		"old list of CI":  {map[string]string{"/var/tmp/ci_keys.txt": "hush"}, env("TMPDIR", "/var/tmp/"), "warning old file: /var/tmp/ci_keys.txt is where"},
+		"old env, top":    {map[string]string{"/home/u/src/.env.local": "hush", "/home/u/src/.git/HEAD": ""}, nil, "note old file: ~/src/.env.local is there"},
+		"old env, loop's": {map[string]string{"/srv/.env.local": "hush", "/proc/77/cmdline": "sh\x00rotate-secrets\x00", "/proc/77/cwd": "-> /srv"}, nil, "warning old file: /srv/.env.local is there, and a loop runs"},
 		"old env":         {map[string]string{"/home/u/src/app/.env.local": "hush"}, nil, "note old file: .env.local is here"},
 		"old env, loop":   {map[string]string{"/home/u/src/app/.env.local": "hush", "/proc/77/cmdline": "sh\x00rotate-secrets\x00"}, nil, "warning old file: .env.local is here, and a loop runs"},
 	} {
