@@ -14,6 +14,8 @@ test: build lint ## every test: units under the race detector, then the binary a
 	$(GO) test -race ./...
 	cd devvault && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
+	cd examples && $(GO) vet ./...
+	cd docs/pictures && $(GO) vet ./...
 	$(MAKE) --no-print-directory e2e
 	$(MAKE) --no-print-directory e2e-containers
 
@@ -25,7 +27,7 @@ cross: ## builds and vets for the other systems that vwrap runs on
 
 lint:
 	.ci/install lint
-	for module in . e2e bench devvault; do \
+	for module in . e2e bench devvault examples docs/pictures; do \
 		(cd $$module && "$$($(GO) env GOPATH)/bin/golangci-lint" run -c $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
 
@@ -46,7 +48,7 @@ contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-cont
 	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
 demo: build ## a server whose key and database user are rotated while Vault comes and goes: half a minute, before your eyes
-	$(BUILD) -o bin/demo-server ./examples/drill
+	cd examples && $(BUILD) -o ../bin/demo-server ./drill
 	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
 bench: build bench-checks ## prints figures; writes them into docs/performance.md
@@ -73,7 +75,7 @@ vuln: ## asks the Go vulnerability database about what is linked; it needs the n
 
 docs: ## writes what is made of other files: docs/reference.md, pictures
 	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
-	$(GO) run ./docs/pictures docs/pictures
+	cd docs/pictures && $(GO) run . .
 
 clean:
 	rm -rf bin dist
