@@ -16,7 +16,6 @@ import (
 	"github.com/vwrap/vwrap/internal/check/ttl"
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/control"
-	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/spell"
 )
 
@@ -153,8 +152,8 @@ func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 		return err
 	}
 	switch {
-	case len(errs) > 0 && format == "text" && proc.IsTerminal(1) && proc.IsTerminal(2):
-		return nil // who reads the one reads the other
+	case len(errs) > 0 && format == "text" && oneOutput():
+		return nil // it is told
 	case len(errs) > 0:
 		return errors.Join(errs...)
 	}
@@ -163,6 +162,16 @@ func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 		i.status = checkDrift
 	}
 	return nil
+}
+
+// oneOutput reports whether standard output and standard error are one: who reads that reads both.
+func oneOutput() bool {
+	out, err := os.Stdout.Stat()
+	if err != nil {
+		return false
+	}
+	other, err := os.Stderr.Stat()
+	return err == nil && os.SameFile(out, other)
 }
 
 // printableLines are the lines of err, as a terminal may have them.
