@@ -21,8 +21,10 @@ var (
 func writesNothing(t *testing.T, dir string, environ []string, args ...string) (status int, said, trace string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "trace")
-	run := exec.Command("strace", append([]string{"-f", "-qq", "-o", log, "-e",
-		"trace=/^(open|creat|mkdir|rename|link|symlink|unlink|mknod|truncate|ftruncate|chmod|fchmod|chown|fchown|lchown|utime|memfd_create|execve)", "vwrap"}, args...)...)
+	run := exec.Command("strace", append([]string{
+		"-f", "-qq", "-o", log, "-e",
+		"trace=/^(open|creat|mkdir|rename|link|symlink|unlink|mknod|truncate|ftruncate|chmod|fchmod|chown|fchown|lchown|utime|memfd_create|execve)", "vwrap",
+	}, args...)...)
 	run.Dir, run.Env = dir, environ
 	out, err := run.CombinedOutput()
 	if run.ProcessState == nil {

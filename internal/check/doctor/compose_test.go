@@ -24,7 +24,8 @@ func TestComposed(t *testing.T) {
 		"default, as": {map[string]string{here + "compose.yml": "services: {web: {command: [vwrap, --, npm, start]}}"}, 10 * time.Second, []string{"warning web of compose.yml: no stop_grace_period, which is 10s, and rotation.stop_grace 10s" + killed}},
 		"short":       {map[string]string{here + "docker-compose.yml": "services: {web: {entrypoint: /usr/local/bin/vwrap --, stop_grace_period: 5s}}"}, 0, []string{"warning web of docker-compose.yml: stop_grace_period is 5s, and rotation.stop_grace 7s" + killed}},
 		"above, more": {
-			map[string]string{"/home/u/src/compose.yaml": "services:\n  b: {entrypoint: [tini, --, vwrap, --], stop_grace_period: 1m30s, init: true, tty: true}\n  a: {command: [sh, -c, exec vwrap -- npm start], read_only: true}\n"}, 0,
+			map[string]string{"/home/u/src/compose.yaml": "services:\n  b: {entrypoint: [tini, --, vwrap, --], stop_grace_period: 1m30s, init: true, tty: true}\n  a: {command: [sh, -c, exec vwrap -- npm start], read_only: true}\n"},
+			0,
 			[]string{
 				"ok a of compose.yaml: no stop_grace_period, which is 10s" + more + "; read_only, with sockets in /run where that is a tmpfs, else in /dev/shm",
 				"ok b of compose.yaml: stop_grace_period is 1m30s" + more + "; init: true, which vwrap does not need; with a terminal",

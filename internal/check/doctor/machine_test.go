@@ -147,7 +147,8 @@ func TestMachine(t *testing.T) {
 		"Docker Desktop": {docker(map[string]string{"/proc/version": "Linux version 6.6.0-linuxkit"}), nil, "note Docker Desktop: 127.0.0.1 is this container"},
 		"Desktop of WSL": {docker(map[string]string{"/proc/version": "Linux version 6.6.0-microsoft-standard-WSL2"}), nil, "note Docker Desktop: 127.0.0.1 is this container"},
 		"Desktop, context": {
-			map[string]string{"/home/u/.docker/config.json": `{"auths": {"hush": {}}, "currentContext": "desktop-linux"}`}, nil,
+			map[string]string{"/home/u/.docker/config.json": `{"auths": {"hush": {}}, "currentContext": "desktop-linux"}`},
+			nil,
 			"note Docker Desktop: docker uses it (context desktop-linux)",
 		},
 		"Desktop, here":    {map[string]string{"/home/u/.docker/desktop/log": ""}, nil, "note Docker Desktop: it is here"},
