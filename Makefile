@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench soak fleet fuzz release-check vuln docs clean
+.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -14,6 +14,8 @@ test: build lint ## every test: units under the race detector, then the binary a
 	$(GO) test -race ./...
 	cd devvault && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
+	cd examples && $(GO) vet ./...
+	cd docs/pictures && $(GO) vet ./...
 	$(MAKE) --no-print-directory e2e
 	$(MAKE) --no-print-directory e2e-containers
 
@@ -25,7 +27,7 @@ cross: ## builds and vets for the other systems that vwrap runs on
 
 lint:
 	.ci/install lint
-	for module in . e2e bench devvault; do \
+	for module in . e2e bench devvault examples docs/pictures; do \
 		(cd $$module && "$$($(GO) env GOPATH)/bin/golangci-lint" run -c $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
 
@@ -46,11 +48,14 @@ contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-cont
 	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
 demo: build ## a server whose key and database user are rotated while Vault comes and goes: half a minute, before your eyes
-	$(BUILD) -o bin/demo-server ./examples/drill
+	cd examples && $(BUILD) -o ../bin/demo-server ./drill
 	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
-bench: build ## prints figures; writes them into docs/performance.md
+bench: build bench-checks ## prints figures; writes them into docs/performance.md
 	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md
+
+bench-checks: ## what the checks may take: parity 128 MiB for a hundred thousand keys, leaks half the speed of grep
+	$(GO) test -run - -bench Tree -benchtime 1x -timeout 30m ./internal/check/parity ./internal/check/leaks
 
 soak: build ## one fault after another for SOAK, of a seed that it prints
 	.ci/install test
@@ -70,7 +75,7 @@ vuln: ## asks the Go vulnerability database about what is linked; it needs the n
 
 docs: ## writes what is made of other files: docs/reference.md, pictures
 	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
-	$(GO) run ./docs/pictures docs/pictures
+	cd docs/pictures && $(GO) run . .
 
 clean:
 	rm -rf bin dist

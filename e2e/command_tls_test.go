@@ -3,8 +3,11 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 )
 
@@ -30,4 +33,34 @@ func tlsPair(s *session, args []string) error {
 		Roots: roots, CurrentTime: pair.Leaf.NotBefore, // it may have ended since KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	return err
+}
+
+// tls-manifest NAME FILE TOKEN CA serves FILE over TLS, with an ETag, to whoever has the bearer token and asks by HTTP/1.
+// Its address is in NAME, its authority in the file CA.
+func tlsManifest(s *session, args []string) error {
+	if len(args) != 4 {
+		return usageError("tls-manifest NAME FILE TOKEN CA")
+	}
+	text, err := os.ReadFile(s.ts.MkAbs(args[1]))
+	if err != nil {
+		return fmt.Errorf("read the manifest: %w", err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.ProtoMajor != 1:
+			http.Error(w, "a debug switch prints the headers of HTTP/2", http.StatusHTTPVersionNotSupported)
+		case r.Header.Get("Authorization") != "Bearer "+args[2]:
+			http.Error(w, "no", http.StatusUnauthorized)
+		case r.Header.Get("If-None-Match") == `"one"`:
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			w.Header().Set("ETag", `"one"`)
+			w.Write(text)
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	s.ts.Defer(server.Close)
+	s.ts.Setenv(args[0], server.URL+"/keys")
+	return os.WriteFile(s.ts.MkAbs(args[3]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o644)
 }

@@ -279,8 +279,8 @@ func TestDocsPictures(t *testing.T) {
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(folder, filepath.Base(text)), content, 0o644))
 	}
-	draw := exec.Command("go", "run", "./docs/pictures", folder)
-	draw.Dir = ".."
+	draw := exec.Command("go", "run", ".", folder)
+	draw.Dir = "../docs/pictures"
 	if said, err := draw.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}

@@ -141,6 +141,7 @@ func allCommands() map[string]command {
 		"tally":          tally,
 		"thaw-vault":     thawVault,
 		"unix-vault":     unixVault,
+		"tls-manifest":   tlsManifest,
 		"tls-pair":       tlsPair,
 		"token-service":  tokenService,
 		"vault":          vaultCommand,

@@ -218,3 +218,22 @@ func (a Auth) Origin(t Token, getenv func(string) string) string {
 	}
 	return "the token helper that ~/.vault names"
 }
+
+// Files are those that a takes a credential from, whether they are there or not.
+func (a Auth) Files(getenv func(string) string) []string {
+	file := ""
+	switch a.Method {
+	case "", "token":
+		file, _ = a.tokenFile(getenv)
+	case "approle":
+		file = a.SecretIDFile
+	case "kubernetes", "jwt":
+		file = a.JWTFile
+	case "userpass", "ldap":
+		file = a.PasswordFile
+	}
+	if file == "" {
+		return nil
+	}
+	return []string{file}
+}

@@ -5,6 +5,7 @@ package check
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Finding is one thing that is not as it should be.
@@ -22,16 +23,31 @@ type Finding struct {
 
 // Report is what a check has found.
 type Report struct {
-	Check    string    `json:"check"`   // "parity"
-	Summary  string    `json:"summary"` // a line: what was looked at, and what came of it
+	Check    string    `json:"check"`           // "parity"
+	Error    string    `json:"error,omitempty"` // why it could not be checked, or not all of it: a line, or several
+	Summary  string    `json:"summary"`         // a line: what was looked at, and what came of it; "" where nothing was
 	Diff     string    `json:"diff,omitempty"`
 	Findings []Finding `json:"findings"`
 	Passed   []string  `json:"passed,omitempty"` // what was looked at and is as it should be: a test each in JUnit
 }
 
-// Clean reports whether there is no drift.
+// Clean reports whether it was checked, and there is no drift.
 func (r Report) Clean() bool {
-	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Warning })
+	return r.Error == "" && !slices.ContainsFunc(r.Findings, func(f Finding) bool { return !f.Warning })
+}
+
+// verdict is the report on a line, after a word for it: what could not be checked is neither clean nor drift.
+func (r Report) verdict() (word, line string) {
+	why := strings.Join(strings.Split(r.Error, "\n"), "; ")
+	switch {
+	case r.Error != "" && r.Summary != "":
+		return "not checked", why + "; but for that: " + r.Summary
+	case r.Error != "":
+		return "not checked", why
+	case r.Clean():
+		return "clean", r.Summary
+	}
+	return "drift", r.Summary
 }
 
 // Sort orders the findings: by file and line, then by subject and rule.

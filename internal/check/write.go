@@ -51,27 +51,36 @@ func writeJSON(w io.Writer, reports []Report) error {
 	}{clean, all})
 }
 
-// writeJUnit makes a test of each finding that is drift, and of each thing that is as it should be. Without either the check
-// itself is one: a suite without tests is an error to some readers.
+// writeJUnit makes a test of each finding that is drift, of each thing that is as it should be, and of why it could not be
+// checked. Without any of these the check itself is one: a suite without tests is an error to some readers. Warnings are told
+// besides.
 func writeJUnit(w io.Writer, reports []Report) error {
 	var suites []junit.Suite
 	for _, r := range reports {
-		s := junit.Suite{Name: "vwrap check " + r.Check, Out: r.Summary}
+		s := junit.Suite{Name: "vwrap check " + r.Check}
 		class := "vwrap.check." + r.Check
 		for _, name := range r.Passed {
 			s.Cases = append(s.Cases, junit.Case{Class: class, Name: name})
 		}
 		for _, f := range r.Findings {
-			if !f.Warning {
-				s.Cases = append(s.Cases, junit.Case{Class: class, Name: strings.Join(strings.Fields(f.Rule+" "+f.Subject+" "+f.File), " "), Failure: f.line()})
+			if f.Warning {
+				s.Out += "warning: " + f.line() + "\n"
+				continue
 			}
+			s.Cases = append(s.Cases, junit.Case{Class: class, Name: f.test(), Failure: f.line()})
 		}
-		if len(s.Cases) == 0 {
-			s.Cases = []junit.Case{{Class: class, Name: r.Check}}
+		if len(s.Cases) == 0 || r.Error != "" {
+			s.Cases = append(s.Cases, junit.Case{Class: class, Name: r.Check, Error: r.Error})
 		}
+		s.Out += r.Summary
 		suites = append(suites, s)
 	}
 	return junit.Write(w, suites...)
+}
+
+// test is the finding's name as a test: readers tell tests apart by it.
+func (f Finding) test() string {
+	return strings.Join(strings.Fields(f.Rule+" "+f.Subject+" "+strings.TrimSuffix(f.place(), ": ")), " ")
 }
 
 // line is the finding on a line or two.
@@ -121,7 +130,12 @@ func writeGitHub(w io.Writer, reports []Report) {
 			}
 			fmt.Fprintf(w, "::%s %s::%s\n", kind, strings.Join(properties, ","), data.Replace(text))
 		}
-		fmt.Fprintf(w, "%s: %s\n", r.Check, r.Summary)
+		if r.Error != "" {
+			fmt.Fprintf(w, "::error title=%s::%s\n", property.Replace("vwrap check "+r.Check+": not checked"), data.Replace(r.Error))
+		}
+		if r.Summary != "" {
+			fmt.Fprintf(w, "%s: %s\n", r.Check, r.Summary)
+		}
 	}
 }
 
@@ -171,11 +185,12 @@ func writeText(w io.Writer, p palette, reports []Report) {
 				fmt.Fprintf(w, "  %s\n", p.paint(faint, f.Mend))
 			}
 		}
-		verdict := p.paint(green, "clean")
-		if !r.Clean() {
-			verdict = p.paint(red, "drift")
+		word, line := r.verdict()
+		colour := red
+		if r.Clean() {
+			colour = green
 		}
-		fmt.Fprintf(w, "%s: %s: %s\n", p.paint(bold, r.Check), verdict, r.Summary)
+		fmt.Fprintf(w, "%s: %s: %s\n", p.paint(bold, r.Check), p.paint(colour, word), line)
 	}
 }
 

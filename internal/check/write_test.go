@@ -18,6 +18,11 @@ var reports = []check.Report{
 		Findings: []check.Finding{{Rule: "no-tag", Warning: true, File: "a,b:c.yml", Line: 3, Column: 7, Text: "100% odd\nin two lines"}},
 	},
 	{Check: "ttl", Summary: "nothing is leased"},
+	{Check: "leaks", Error: "look at a: no such file\nlook at b: 100% gone", Summary: "1 value looked for in 2 files, 1 found", Findings: []check.Finding{
+		{Rule: "leak", Subject: "KEY", File: "c", Line: 2, Column: 5, Text: "has the value of KEY"},
+		{Rule: "leak", Subject: "KEY", File: "c", Line: 4, Column: 5, Text: "has the value of KEY"},
+	}},
+	{Check: "parity", Error: "nobody answers"},
 }
 
 func TestWrite(t *testing.T) {
@@ -36,12 +41,23 @@ in two lines
 address: clean: 2 addresses, 1 server
 
 ttl: clean: nothing is leased
+
+c:2:5: drift: has the value of KEY
+c:4:5: drift: has the value of KEY
+leaks: not checked: look at a: no such file; look at b: 100% gone; but for that: 1 value looked for in 2 files, 1 found
+
+parity: not checked: nobody answers
 `,
 		"github": `::error title=vwrap check parity%3A missing::API_KEY is missing%0Awrite it: vault kv patch secret/dev/app API_KEY=-
 parity: 3 keys wanted, 1 missing
 ::warning title=vwrap check address%3A no-tag,file=a%2Cb%3Ac.yml,line=3,col=7::100%25 odd%0Ain two lines
 address: 2 addresses, 1 server
 ttl: nothing is leased
+::error title=vwrap check leaks%3A leak,file=c,line=2,col=5::has the value of KEY
+::error title=vwrap check leaks%3A leak,file=c,line=4,col=5::has the value of KEY
+::error title=vwrap check leaks%3A not checked::look at a: no such file%0Alook at b: 100%25 gone
+leaks: 1 value looked for in 2 files, 1 found
+::error title=vwrap check parity%3A not checked::nobody answers
 `,
 		"json": `{
   "clean": false,
@@ -80,6 +96,35 @@ ttl: nothing is leased
       "check": "ttl",
       "summary": "nothing is leased",
       "findings": []
+    },
+    {
+      "check": "leaks",
+      "error": "look at a: no such file\nlook at b: 100% gone",
+      "summary": "1 value looked for in 2 files, 1 found",
+      "findings": [
+        {
+          "rule": "leak",
+          "subject": "KEY",
+          "file": "c",
+          "line": 2,
+          "column": 5,
+          "text": "has the value of KEY"
+        },
+        {
+          "rule": "leak",
+          "subject": "KEY",
+          "file": "c",
+          "line": 4,
+          "column": 5,
+          "text": "has the value of KEY"
+        }
+      ]
+    },
+    {
+      "check": "parity",
+      "error": "nobody answers",
+      "summary": "",
+      "findings": []
     }
   ]
 }
@@ -95,11 +140,28 @@ ttl: nothing is leased
   </testsuite>
   <testsuite name="vwrap check address" tests="1" failures="0" errors="0" skipped="0" time="0.000">
     <testcase classname="vwrap.check.address" name="address"></testcase>
-    <system-out>2 addresses, 1 server</system-out>
+    <system-out>warning: a,b:c.yml:3:7: 100% odd&#xA;in two lines&#xA;2 addresses, 1 server</system-out>
   </testsuite>
   <testsuite name="vwrap check ttl" tests="1" failures="0" errors="0" skipped="0" time="0.000">
     <testcase classname="vwrap.check.ttl" name="ttl"></testcase>
     <system-out>nothing is leased</system-out>
+  </testsuite>
+  <testsuite name="vwrap check leaks" tests="3" failures="2" errors="1" skipped="0" time="0.000">
+    <testcase classname="vwrap.check.leaks" name="leak KEY c:2:5">
+      <failure message="c:2:5: has the value of KEY">c:2:5: has the value of KEY</failure>
+    </testcase>
+    <testcase classname="vwrap.check.leaks" name="leak KEY c:4:5">
+      <failure message="c:4:5: has the value of KEY">c:4:5: has the value of KEY</failure>
+    </testcase>
+    <testcase classname="vwrap.check.leaks" name="leaks">
+      <error message="look at a: no such file">look at a: no such file&#xA;look at b: 100% gone</error>
+    </testcase>
+    <system-out>1 value looked for in 2 files, 1 found</system-out>
+  </testsuite>
+  <testsuite name="vwrap check parity" tests="1" failures="0" errors="1" skipped="0" time="0.000">
+    <testcase classname="vwrap.check.parity" name="parity">
+      <error message="nobody answers">nobody answers</error>
+    </testcase>
   </testsuite>
 </testsuites>
 `,

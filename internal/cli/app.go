@@ -215,8 +215,6 @@ func plain(err error) error {
 		switch {
 		case strings.Contains(err.Error(), "boolean value") && m[2] != "once":
 			said = "want true or false"
-		case m[2] == "preserve-fds":
-			said = "want a number such as 2"
 		case said == "parse error":
 			said = "want a duration such as 7s"
 		}
@@ -232,8 +230,24 @@ func plain(err error) error {
 	return err
 }
 
-// usageError turns the flag package's error into one that names the nearest flag.
+// lacking is how the flag package says that a flag has no value; unparsed, that one has another than it takes, without
+// saying which.
+const (
+	lacking  = "flag needs an argument: -"
+	unparsed = ": parse error"
+)
+
+// usageError turns the flag package's error into one that names the nearest flag, and says what flags take.
 func usageError(flags []cli.Flag, err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), lacking); ok {
+		return fmt.Errorf("%s needs a value", dashed(name))
+	}
+	if text, ok := strings.CutSuffix(err.Error(), unparsed); ok && slices.ContainsFunc(flags, func(f cli.Flag) bool {
+		_, number := f.(*cli.IntFlag)
+		return number && strings.HasSuffix(text, " for flag -"+f.Names()[0])
+	}) {
+		return errors.New(text + ": want a number such as 2")
+	}
 	name, unknown := strings.CutPrefix(err.Error(), undefined)
 	if !unknown {
 		return err

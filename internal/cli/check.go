@@ -16,6 +16,7 @@ import (
 	"github.com/vwrap/vwrap/internal/check/ttl"
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/control"
+	"github.com/vwrap/vwrap/internal/spell"
 )
 
 // Exit statuses of the checks.
@@ -87,10 +88,9 @@ func checkCommand(i *invocation) *cli.Command {
 
 // checkAll does every check that applies.
 func (i *invocation) checkAll(c *cli.Context) error {
-	i.status = checkUnknown
 	conf, err := load(c)
-	if err != nil {
-		return err
+	if err != nil { // there is a report all the same: who reads that reads nothing else
+		return i.runChecks(c, checker{name: "all", do: func(*invocation, *cli.Context) (check.Report, error) { return check.Report{}, err }})
 	}
 	return i.runChecks(c, slices.DeleteFunc(checkers(), func(k checker) bool { return !k.applies(conf) })...)
 }
@@ -103,16 +103,20 @@ func (i *invocation) noCheck(c *cli.Context) error {
 		names = append(names, k.name)
 	}
 	names = append(names, "all")
-	if c.Args().Present() {
-		return fmt.Errorf("there is no check %q (there is: %s)", c.Args().First(), strings.Join(names, ", "))
+	if !c.Args().Present() {
+		return fmt.Errorf("say what to check: vwrap check %s", strings.Join(names, "|"))
 	}
-	return fmt.Errorf("say what to check: vwrap check %s", strings.Join(names, "|"))
+	if near := spell.Nearest(c.Args().First(), names); near != "" {
+		return fmt.Errorf("there is no check %q (did you mean \"vwrap check %s\"?)", c.Args().First(), near)
+	}
+	return fmt.Errorf("there is no check %q (there is: %s)", c.Args().First(), strings.Join(names, ", "))
 }
 
 // errPrinted ends what was asked to print something else than a report, and has.
 var errPrinted = errors.New("it is printed")
 
-// runChecks does checks, and prints what they found. What cannot be checked does not keep the others from being.
+// runChecks does checks, and prints what they found. What cannot be checked does not keep the others from being, and stands in
+// the report: a pipeline reads nothing else.
 func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 	i.status = checkUnknown
 	if i.dashes {
@@ -134,24 +138,54 @@ func (i *invocation) runChecks(c *cli.Context, all ...checker) error {
 			i.status = checkClean
 			return nil
 		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		if report.Check = k.name; err != nil {
+			report.Error = strings.Join(printableLines(err), "\n")
+			errs = append(errs, of(k, err))
+		}
+		if format == "github" {
+			inWorkspace(report.Findings, os.Getenv("GITHUB_WORKSPACE"))
 		}
 		reports = append(reports, report)
 		clean = clean && report.Clean()
 	}
-	if len(reports) > 0 || len(errs) == 0 {
-		errs = append(errs, check.Write(c.App.Writer, format, styleOf(os.Getenv).Color, reports...))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := check.Write(c.App.Writer, format, styleOf(os.Getenv).Color, reports...); err != nil {
 		return err
+	}
+	switch {
+	case len(errs) > 0 && format == "text" && oneOutput():
+		return nil // it is told
+	case len(errs) > 0:
+		return errors.Join(errs...)
 	}
 	i.status = checkClean
 	if !clean {
 		i.status = checkDrift
 	}
 	return nil
+}
+
+// oneOutput reports whether standard output and standard error are one: who reads that reads both.
+func oneOutput() bool {
+	out, err := os.Stdout.Stat()
+	if err != nil {
+		return false
+	}
+	other, err := os.Stderr.Stat()
+	return err == nil && os.SameFile(out, other)
+}
+
+// printableLines are the lines of err, as a terminal may have them.
+func printableLines(err error) []string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return lines
+}
+
+// of says of each line of err which check it is of.
+func of(k checker, err error) error {
+	return errors.New(k.name + ": " + strings.ReplaceAll(err.Error(), "\n", "\n"+k.name+": "))
 }
 
 // takesPaths reports whether a check looks at files that are named.
@@ -230,37 +264,62 @@ func (i *invocation) lives(c *cli.Context) ([]ttl.Life, error) {
 	return append(lives, ttl.Life{What: "token", Name: "that vwrap would use", Left: grant.TTL, Never: grant.TTL == 0}), nil
 }
 
-// runningLives are those of the vwrap that runs here.
+// runningLives are those of the vwrap that runs here; where everything is checked, of each that does.
 func runningLives(c *cli.Context) (lives []ttl.Life, err error) {
-	socket, err := control.Choose(os.Getenv, false, c.Int("pid"))
-	if errors.Is(err, control.ErrNone) {
-		return nil, fmt.Errorf("%w: say which lease, with --lease ID or --prefix PREFIX", err)
-	}
+	sockets, err := askedSockets(c)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, asking)
 	defer cancel()
-	s, err := socket.Status(ctx)
-	if err != nil {
-		return nil, err
+	for _, socket := range sockets {
+		s, err := socket.Status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		which := "vwrap"
+		if len(sockets) > 1 {
+			which = fmt.Sprintf("the vwrap with the PID %d", socket.PID)
+		}
+		lives = append(lives, livesOf(s, which, len(sockets) > 1)...)
 	}
+	return lives, nil
+}
+
+// askedSockets are those of the vwraps that are asked.
+func askedSockets(c *cli.Context) ([]control.Socket, error) {
+	if all := control.Find(os.Getenv, false); c.Command.Name == "all" && len(all) > 0 {
+		return all, nil
+	}
+	socket, err := control.Choose(os.Getenv, false, c.Int("pid"))
+	if errors.Is(err, control.ErrNone) {
+		return nil, fmt.Errorf("%w: say which lease, with --lease ID or --prefix PREFIX", err)
+	}
+	return []control.Socket{socket}, err
+}
+
+// livesOf are those that a running vwrap tells of. Where it is one of several each is told with which.
+func livesOf(s control.Status, which string, several bool) (lives []ttl.Life) {
 	for _, secret := range s.Secrets {
 		if secret.Left != nil {
-			lives = append(lives, ttl.Life{
+			life := ttl.Life{
 				What: "lease", Name: strings.Join(secret.Variables, ", ") + ", " + secret.Path,
 				Left: time.Duration(*secret.Left * float64(time.Second)), Next: next(secret.Next, secret.At, s.Now),
-			})
+			}
+			if several {
+				life.Name += ", of " + which
+			}
+			lives = append(lives, life)
 		}
 	}
 	if t := s.Token; t != nil {
-		life := ttl.Life{What: "token", Name: "of vwrap", Never: t.Expires == nil, Next: next(t.Next, t.At, s.Now)}
+		life := ttl.Life{What: "token", Name: "of " + which, Never: t.Expires == nil, Next: next(t.Next, t.At, s.Now)}
 		if t.Expires != nil {
 			life.Left = t.Expires.Sub(s.Now)
 		}
 		lives = append(lives, life)
 	}
-	return lives, nil
+	return lives
 }
 
 // next says what the running vwrap will do about something, and when.

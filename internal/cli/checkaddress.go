@@ -43,11 +43,20 @@ func (i *invocation) checkAddress(c *cli.Context) (check.Report, error) {
 	}
 	switch {
 	case root == "" && conf.File != "":
-		root = filepath.Dir(conf.File)
+		root = near(filepath.Dir(conf.File))
 	case root == "":
 		root = "."
 	}
-	return address.Check(c.Context, root, address.Options{Aliases: conf.Check.Aliases, Tracked: tracked(root)})
+	r, err := address.Check(c.Context, root, address.Options{Aliases: conf.Check.Aliases, Tracked: tracked(root)})
+	for i, f := range r.Findings {
+		if f.File != "" {
+			r.Findings[i].File = filepath.Join(root, f.File)
+		}
+	}
+	for i, place := range r.Passed {
+		r.Passed[i] = filepath.Join(root, place)
+	}
+	return r, err
 }
 
 // tracked says of the files below root whether git has them; nil where git does not know the folder.

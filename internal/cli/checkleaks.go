@@ -50,7 +50,7 @@ func (i *invocation) checkLeaks(c *cli.Context) (check.Report, error) {
 	if len(o.Roots) == 0 {
 		root := "."
 		if s.conf.File != "" {
-			root = filepath.Dir(s.conf.File)
+			root = near(filepath.Dir(s.conf.File))
 		}
 		o.Roots, o.Temp, o.Histories, o.Processes, o.Containers = []string{root}, true, true, true, true
 	}
@@ -63,7 +63,7 @@ func (s *session) lasting() (secrets []leaks.Secret, err error) {
 	status, err := s.export(func(r envsource.Result) error {
 		all := r.Lasting()
 		for _, name := range slices.Sorted(maps.Keys(all)) {
-			secrets = append(secrets, leaks.Secret{Name: name, Value: all[name]})
+			secrets = append(secrets, leaks.Secret{Name: name, Value: all[name], Files: s.filesOf(name)})
 		}
 		return errTaken
 	})
@@ -74,4 +74,25 @@ func (s *session) lasting() (secrets []leaks.Secret, err error) {
 		return nil, errors.New("interrupted")
 	}
 	return nil, err
+}
+
+// filesOf are the files that a secret of envsource.Result's Lasting is read from, where it comes from files alone.
+func (s *session) filesOf(name string) (files []string) {
+	for _, r := range s.plan.Reads() {
+		if r.Source == envsource.SourceFile && name == r.String()+"#"+envsource.FileField {
+			return []string{r.Path}
+		}
+	}
+	for _, e := range s.plan.Explain() {
+		if e.Name != name {
+			continue
+		}
+		for _, ref := range e.Sources {
+			if ref.Read.Source == envsource.SourceVault {
+				return nil
+			}
+			files = append(files, ref.Read.Path)
+		}
+	}
+	return files
 }

@@ -22,8 +22,12 @@ import (
 	"github.com/vwrap/vwrap/internal/config"
 )
 
-// againstToken is the variable with the token for the other Vault: this one's is not sent there.
-const againstToken = "VWRAP_AGAINST_TOKEN"
+// The variables about the other Vault. This one's token and certificate are not sent there.
+const (
+	againstToken     = "VWRAP_AGAINST_TOKEN"
+	againstNamespace = "VWRAP_AGAINST_NAMESPACE"
+	againstCACert    = "VWRAP_AGAINST_CACERT"
+)
 
 func parityChecker() checker {
 	return checker{
@@ -59,6 +63,8 @@ func (i *invocation) checkParity(c *cli.Context) (check.Report, error) {
 	switch {
 	case against != "" && c.IsSet("manifest"):
 		return check.Report{}, errors.New("--against and --manifest exclude each other")
+	case c.Bool("write-manifest") && onLine(c, "format"):
+		return check.Report{}, errors.New("--write-manifest prints a manifest, which has one form: leave out --format")
 	case c.Bool("values") && against == "":
 		return check.Report{}, errors.New("--values goes with --against")
 	case against == "" && where == "" && !c.Bool("write-manifest"):
@@ -103,19 +109,14 @@ func manifestOf(c *cli.Context, conf config.Config) string {
 	if where == "" || strings.Contains(where, "://") || filepath.IsAbs(where) {
 		return where
 	}
-	where = filepath.Join(filepath.Dir(conf.File), where)
-	here, err := os.Getwd()
-	if near, relErr := filepath.Rel(here, where); err == nil && relErr == nil {
-		return near // as the user would write it
-	}
-	return where
+	return near(filepath.Join(filepath.Dir(conf.File), where))
 }
 
 func readManifest(c *cli.Context, where string) (parity.Manifest, error) {
 	o := parity.FetchOptions{Stdin: os.Stdin}
 	if name := c.String("manifest-token"); name != "" {
-		if o.Token = os.Getenv(name); o.Token == "" {
-			return parity.Manifest{}, fmt.Errorf("--manifest-token %s: that variable is not set", name)
+		if o.Token = os.Getenv(name); o.Token == "" { // who gives the token itself is not to find it in a log
+			return parity.Manifest{}, errors.New("--manifest-token names a variable that is not set: it takes a variable's name, not the token")
 		}
 	}
 	if dir, err := os.UserCacheDir(); err == nil {
@@ -200,11 +201,26 @@ func otherVault(ctx context.Context, against, path string) (parity.Tree, error) 
 	}
 	path = cmp.Or(strings.Trim(u.Path, "/"), path)
 	u.Path, u.RawQuery, u.Fragment = "", "", ""
-	source, err := vault.NewSource(vault.Config{Address: u.String()}, secret.New(token))
+	conf, err := vault.Config{
+		Address: u.String(), Namespace: strings.Trim(os.Getenv(againstNamespace), "/"), CACert: os.Getenv(againstCACert),
+	}.WithEnviron(authorities)
+	if err != nil {
+		return parity.Tree{}, err
+	}
+	source, err := vault.NewSource(conf, secret.New(token))
 	if err != nil {
 		return parity.Tree{}, err
 	}
 	t, err := keysAt(ctx, source, path)
 	t.Label = u.Host + "/" + path
 	return t, err
+}
+
+// authorities is what of the environment holds for another Vault too: who is trusted to say that a server is itself. The rest
+// is about this one: a certificate that logs in, the name that its certificate has, that nothing is looked at.
+func authorities(name string) string {
+	if strings.HasSuffix(name, "_CACERT") || strings.HasSuffix(name, "_CAPATH") {
+		return os.Getenv(name)
+	}
+	return ""
 }

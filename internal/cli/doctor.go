@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -53,9 +54,10 @@ func (i *invocation) doctor(c *cli.Context) error {
 func diagnose(c *cli.Context) []doctor.Line {
 	children := sync.OnceValue(proc.NewChildren)
 	f := doctor.Look(os.Getenv)
-	f.DirenvStatus = direnvStatus(c.Context, children, f.Direnv)
+	f.DirenvStatus = told(c.Context, children, f.Direnv, "status")
+	f.Networking = told(c.Context, children, f.WSLInfo, "--networking-mode")
 	s, settings := patient(c)
-	f.StopGrace = config.Defaults().Rotation.StopGrace
+	f.StopGrace, f.GraceIn = config.Defaults().Rotation.StopGrace, graceIn
 	if s != nil {
 		s.children = children
 		f.StopGrace, f.Live = s.conf.Rotation.StopGrace, s.conf.Live
@@ -66,9 +68,22 @@ func diagnose(c *cli.Context) []doctor.Line {
 	if s == nil || settings.Untrusted != nil {
 		return lines
 	}
+	if s.asks() {
+		lines = append(lines, doctor.Credentials(f, s.auth.Files(s.getenv))...)
+	}
 	ctx, cancel := context.WithTimeout(c.Context, s.timeout)
 	defer cancel()
 	return append(lines, s.examine(ctx, f)...)
+}
+
+// graceIn is rotation.stop_grace of the vwrap.yaml in a folder.
+func graceIn(dir string) (time.Duration, bool) {
+	file := filepath.Join(dir, config.Name)
+	if _, err := os.Stat(file); err != nil {
+		return 0, false
+	}
+	conf, err := config.Load(file, "")
+	return conf.Rotation.StopGrace, err == nil
 }
 
 // patient is the session of a run; nil where there would be none.
@@ -94,10 +109,12 @@ func patient(c *cli.Context) (*session, doctor.Settings) {
 	return s, settings
 }
 
+// asks reports whether there is a server to ask: something refers to it, or somebody names one.
+func (s *session) asks() bool { return s.plan.NeedsVault() || s.named != "" }
+
 // examine asks the server, where there is one to ask.
 func (s *session) examine(ctx context.Context, f doctor.Facts) []doctor.Line {
-	needed := s.plan.NeedsVault()
-	if !needed && s.named == "" {
+	if !s.asks() {
 		return doctor.Unasked()
 	}
 	client, err := vault.NewClient(s.orders.Vault)
@@ -115,7 +132,7 @@ func (s *session) examine(ctx context.Context, f doctor.Facts) []doctor.Line {
 	}
 	token, err := s.auth.Login(ctx, client, s.getenv)
 	if err != nil {
-		return append(lines, doctor.NoToken(err, needed)...)
+		return append(lines, doctor.NoToken(err, s.plan.NeedsVault())...)
 	}
 	if token.Own {
 		defer s.letGo(func(ctx context.Context) { _ = client.RevokeToken(ctx, token.ID) })
@@ -137,18 +154,20 @@ func (s *session) examineToken(ctx context.Context, f doctor.Facts, token vault.
 	return append(lines, doctor.References(ctx, source, s.plan.VaultNeeds(), token.Own || s.childTTL() > 0)...)
 }
 
-// direnvStatus is what direnv says of the .envrc here; "" where it does not. It gets no more of the environment than it needs.
-func direnvStatus(ctx context.Context, children func() *proc.Children, program string) string {
+// told is what a program says; "" where it does not. It gets no more of the environment than it needs.
+func told(ctx context.Context, children func() *proc.Children, program string, args ...string) string {
 	if program == "" {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	needs := []string{"HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "DIRENV_CONFIG", "WSL_INTEROP", "WSL_DISTRO_NAME"}
 	env := slices.DeleteFunc(environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return !slices.Contains([]string{"HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "DIRENV_CONFIG"}, name)
+		return !slices.Contains(needs, name)
 	})
-	out, _, err := children().Output(ctx, proc.Spec{Path: program, Args: []string{"direnv", "status"}, Env: env, Join: true})
+	argv := append([]string{filepath.Base(program)}, args...)
+	out, _, err := children().Output(ctx, proc.Spec{Path: program, Args: argv, Env: env, Join: true})
 	if err != nil {
 		return ""
 	}

@@ -17,10 +17,10 @@ type Suite struct {
 	Out   string // what is told besides
 }
 
-// Case is a test. It failed where Failure says why.
+// Case is a test. It failed where Failure says why, and could not be done where Error does.
 type Case struct {
-	Class, Name string
-	Failure     string // the first line is the message
+	Class, Name    string
+	Failure, Error string // the first line is the message
 }
 
 type (
@@ -39,11 +39,12 @@ type (
 		Out      string     `xml:"system-out,omitempty"`
 	}
 	testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Failure *failure `xml:"failure"`
+		Class   string  `xml:"classname,attr"`
+		Name    string  `xml:"name,attr"`
+		Failure *reason `xml:"failure"`
+		Error   *reason `xml:"error"`
 	}
-	failure struct {
+	reason struct {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
 	}
@@ -57,8 +58,12 @@ func Write(w io.Writer, all ...Suite) error {
 		for _, c := range s.Cases {
 			t := testcase{Class: c.Class, Name: c.Name}
 			if c.Failure != "" {
-				t.Failure = &failure{firstLine(c.Failure), c.Failure}
+				t.Failure = &reason{firstLine(c.Failure), c.Failure}
 				out.Failures++
+			}
+			if c.Error != "" {
+				t.Error = &reason{firstLine(c.Error), c.Error}
+				out.Errors++
 			}
 			out.Cases = append(out.Cases, t)
 		}

@@ -1,6 +1,6 @@
 // A program that uses a new value without a restart. Run it by:
 //
-//	vwrap --on-rotate signal -e 'API_KEY=vault:secret/dev/api#key' -- go run ./examples/live/go
+//	vwrap --on-rotate signal -e 'API_KEY=vault:secret/dev/api#key' -- go run ./examples/live/go/main.go
 package main
 
 import (

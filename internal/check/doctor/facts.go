@@ -29,11 +29,16 @@ type Facts struct {
 	Sockets    string // the folder that sockets go to
 	SocketsErr error  // why there is none
 	Direnv     string // its program; "" is none
+	WSLInfo    string // the program that tells of the Windows Subsystem for Linux; "" is none
 
 	// What who calls knows beside that.
 	StopGrace    time.Duration // rotation.stop_grace
 	Live         bool          // a live channel is asked for
 	DirenvStatus string        // what direnv status says
+	Networking   string        // what wslinfo --networking-mode says
+
+	// GraceIn is rotation.stop_grace of the vwrap.yaml in a folder, where there is one; nil knows none.
+	GraceIn func(dir string) (grace time.Duration, ok bool)
 }
 
 // Look gathers the facts of this machine and this process.
@@ -45,6 +50,9 @@ func Look(getenv func(string) string) Facts {
 	f.Dir, _ = os.Getwd() // "" is nowhere: nothing is found there
 	f.Sockets, f.SocketsErr = control.Place(getenv)
 	f.Direnv, _ = exec.LookPath("direnv") // nothing where there is none
+	if f.onWSL() && f.Container() == "" {
+		f.WSLInfo, _ = exec.LookPath("wslinfo")
+	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		f.Hardware = unix.ByteSliceToString(name.Machine[:])
@@ -90,6 +98,11 @@ func (f Facts) open(name string) (fs.File, error) {
 func (f Facts) is(name string) bool {
 	_, err := fs.Stat(f.Root, relative(name))
 	return err == nil
+}
+
+// onWSL reports whether this is the Windows Subsystem for Linux, or a container on its kernel.
+func (f Facts) onWSL() bool {
+	return strings.Contains(strings.ToLower(f.read("/proc/version")), "microsoft")
 }
 
 // relative is an absolute path as Root has it; "" is one that is not absolute.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -13,7 +14,7 @@ import (
 func Machine(f Facts) []Line {
 	var lines []Line
 	for _, look := range []func(Facts) []Line{
-		container, pidOne, stopGrace, sockets, terminal, swap, cores, tracing, locks, emulation, windows, desktop, oldLoops, oldFiles,
+		container, pidOne, stopGrace, composed, sockets, terminal, swap, cores, tracing, locks, emulation, windows, desktop, oldLoops, oldFiles,
 	} {
 		lines = append(lines, look(f)...)
 	}
@@ -333,16 +334,13 @@ func (f Facts) emulator() string {
 // windows is about the Windows Subsystem for Linux.
 func windows(f Facts) (lines []Line) {
 	version := strings.ToLower(f.read("/proc/version"))
-	if !strings.Contains(version, "microsoft") {
+	switch {
+	case !f.onWSL() || f.Container() != "": // a container on its kernel is Docker Desktop's
 		return nil
-	}
-	if !strings.Contains(version, "wsl2") && !strings.Contains(version, "microsoft-standard") {
+	case !strings.Contains(version, "wsl2") && !strings.Contains(version, "microsoft-standard"):
 		return []Line{{Name: "WSL", State: Warning, Text: "version 1, which has no Linux kernel", Mend: "wsl --set-version DISTRIBUTION 2"}}
 	}
-	lines = append(lines, Line{
-		Name: "WSL", State: Note, Text: "version 2: whether 127.0.0.1 is that of Windows too depends on its networking mode, which cannot be seen here",
-		Mend: "wslinfo --networking-mode says it; networkingMode=mirrored below [wsl2] in .wslconfig makes them the same",
-	})
+	lines = append(lines, networking(strings.ToLower(strings.TrimSpace(f.Networking))))
 	if OnWindows(f.Dir) {
 		lines = append(lines, Line{
 			Name: "work tree", State: Warning, Text: f.Dir + " is on a drive of Windows: slow, and file modes mean nothing there",
@@ -352,21 +350,72 @@ func windows(f Facts) (lines []Line) {
 	return lines
 }
 
+// networking is about the mode of the network between Windows and its Linux, as wslinfo names it.
+func networking(mode string) Line {
+	l := Line{Name: "WSL", State: Note, Mend: "networkingMode=mirrored below [wsl2] in .wslconfig, then wsl --shutdown, makes them the same"}
+	switch mode {
+	case "mirrored":
+		return Line{Name: "WSL", State: OK, Text: "version 2, networking mode mirrored: 127.0.0.1 is that of Windows too"}
+	case "nat", "bridged":
+		l.Text = "version 2, networking mode " + mode + ": 127.0.0.1 is not that of Windows; a Vault there is not at it"
+	default:
+		l.Text = "version 2: whether 127.0.0.1 is that of Windows too depends on its networking mode, which cannot be seen here"
+		l.Mend = "wslinfo --networking-mode says it; " + l.Mend
+	}
+	return l
+}
+
 // OnWindows reports whether path is on a drive of Windows, as the Windows Subsystem for Linux mounts them.
 func OnWindows(name string) bool {
 	rest, ok := strings.CutPrefix(name, "/mnt/")
 	return ok && len(rest) > 0 && rest[0] >= 'a' && rest[0] <= 'z' && (len(rest) == 1 || rest[1] == '/')
 }
 
-// desktop is about Docker Desktop.
+// desktop is about Docker Desktop, whose containers run in a virtual machine: by its kernel in a container, by its settings
+// outside of one.
 func desktop(f Facts) []Line {
-	if f.Container() == "" || !strings.Contains(f.read("/proc/version"), "linuxkit") {
+	const name = "Docker Desktop"
+	if f.Container() != "" {
+		if !f.onWSL() && !strings.Contains(f.read("/proc/version"), "linuxkit") {
+			return nil
+		}
+		return []Line{{
+			Name: name, State: Note, Text: "127.0.0.1 is this container, not the machine",
+			Mend: "a Vault on the machine is at host.docker.internal, one in the Compose file at its service's name",
+		}}
+	}
+	context := f.dockerContext()
+	switch {
+	case strings.HasPrefix(context, "desktop-"):
+		context = "docker uses it (context " + context + ")"
+	case context == "" && (f.is(path.Join(f.Home, ".docker/desktop")) || f.is("/mnt/wsl/docker-desktop")):
+		context = "it is here"
+	default:
 		return nil
 	}
 	return []Line{{
-		Name: "Docker Desktop", State: Note, Text: "127.0.0.1 is this container, not the machine",
-		Mend: "a Vault on the machine is at host.docker.internal, one in the Compose file at its service's name",
+		Name: name, State: Note, Text: context + ": its containers run in a virtual machine, whose 127.0.0.1 is not this one",
+		Mend: "in a container a Vault of this machine is at host.docker.internal; a port that a container publishes is at 127.0.0.1 here",
 	}}
+}
+
+// dockerContext is the one that docker would take; "" where none is chosen.
+func (f Facts) dockerContext() string {
+	if f.Getenv("DOCKER_HOST") != "" {
+		return "of DOCKER_HOST"
+	}
+	if context := f.Getenv("DOCKER_CONTEXT"); context != "" {
+		return context
+	}
+	dir := f.Getenv("DOCKER_CONFIG")
+	if dir == "" {
+		dir = path.Join(f.Home, ".docker")
+	}
+	var config struct{ CurrentContext string }
+	if json.Unmarshal([]byte(f.read(path.Join(dir, "config.json"))), &config) != nil {
+		return ""
+	}
+	return config.CurrentContext
 }
 
 // Protection is what vwrap has done to itself to keep the token from others, which ended in err.

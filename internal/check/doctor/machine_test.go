@@ -15,7 +15,11 @@ import (
 func root(files map[string]string) fs.FS {
 	m := fstest.MapFS{}
 	for name, text := range files {
-		m[strings.TrimPrefix(name, "/")] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+		file := &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+		if to, link := strings.CutPrefix(text, "-> "); link {
+			file = &fstest.MapFile{Data: []byte(to), Mode: fs.ModeSymlink | 0o777}
+		}
+		m[strings.TrimPrefix(name, "/")] = file
 	}
 	return m
 }
@@ -124,31 +128,50 @@ func TestMachine(t *testing.T) {
 			map[string]string{"/proc/sys/kernel/core_pattern": "|/usr/share/apport/apport %p", "/proc/self/limits": "Max core file size        0                    0                    bytes     \n"},
 			nil, "warning core dumps: piped to apport, which a limit of 0 does not stop",
 		},
-		"ptrace scope 0":  {map[string]string{"/proc/sys/kernel/yama/ptrace_scope": "0\n"}, nil, "note ptrace scope: 0: any process"},
-		"no yama":         {map[string]string{"/proc/sys/kernel/yama/ptrace_scope": ""}, nil, "note ptrace scope: this kernel has no Yama"},
-		"ipc lock":        {map[string]string{"/proc/self/status": "CapEff:\t0000000000004000\n"}, nil, "ok memory locks: vwrap takes none, and needs neither CAP_IPC_LOCK, which is here, nor a memlock limit (8192 KiB)"},
-		"qemu":            {map[string]string{"/proc/cpuinfo": "CPU implementer\t: 0x61\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (the processor is an arm64)"},
-		"rosetta":         {map[string]string{"/proc/cpuinfo": "vendor_id\t: VirtualApple\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (Rosetta)"},
-		"registered":      {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-x86_64": "enabled\ninterpreter /x\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (qemu-x86_64)"},
-		"for others":      {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-aarch64": "enabled\n"}, nil, ""},
-		"not registered":  {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-x86_64": "disabled\n"}, nil, ""},
-		"arm on x86":      {nil, func(f *Facts) { f.Arch, f.Hardware = "arm64", "aarch64" }, "warning processor: this vwrap is built for arm64 and runs emulated (the processor is an amd64)"},
-		"arm":             {map[string]string{"/proc/cpuinfo": "CPU implementer\t: 0x61\n"}, func(f *Facts) { f.Arch, f.Hardware = "arm64", "aarch64" }, ""},
-		"WSL":             {map[string]string{"/proc/version": "Linux version 5.15.0-microsoft-standard-WSL2"}, nil, "note WSL: version 2"},
-		"WSL 1":           {map[string]string{"/proc/version": "Linux version 4.4.0-19041-Microsoft"}, nil, "warning WSL: version 1"},
-		"WSL, drive":      {map[string]string{"/proc/version": "microsoft-standard-WSL2"}, func(f *Facts) { f.Dir = "/mnt/c/src/app" }, "warning work tree: /mnt/c/src/app is on a drive of Windows"},
-		"a mount":         {nil, func(f *Facts) { f.Dir = "/mnt/c/src/app" }, ""},
-		"Docker Desktop":  {docker(map[string]string{"/proc/version": "Linux version 6.6.0-linuxkit"}), nil, "note Docker Desktop: 127.0.0.1 is this container"},
-		"old loop":        {map[string]string{"/proc/77/cmdline": "bash\x00./scripts/rotate-local-secrets.sh\x00--token=hush\x00"}, nil, "warning old loop: process 77 is a shell that fetches secrets (rotate-local-secrets.sh)"},
-		"old loop, -c":    {map[string]string{"/proc/78/cmdline": "/bin/sh\x00-c\x00while :; do vault kv get -field=hush secret/x; done\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault kv get)"},
-		"old loop, -o":    {map[string]string{"/proc/78/cmdline": "/bin/bash\x00-e\x00-o\x00pipefail\x00rotate_vault\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (rotate_vault)"},
-		"old loop, -eo":   {map[string]string{"/proc/78/cmdline": "-bash\x00-euo\x00pipefail\x00-c\x00vault lease renew hush\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault lease renew)"},
-		"some shell":      {map[string]string{"/proc/78/cmdline": "-bash\x00", "/proc/79/cmdline": "", "/proc/80/cmdline": "sh\x00-c\x00"}, nil, ""},
-		"its own process": {map[string]string{"/proc/4242/cmdline": "sh\x00rotate-secrets.sh\x00"}, nil, ""},
-		"an editor":       {map[string]string{"/proc/79/cmdline": "vim\x00rotate-local-secrets.sh\x00"}, nil, ""},
-		"old password":    {map[string]string{"/tmp/.db_pass": "hush"}, nil, "warning old file: /tmp/.db_pass is where"},
-		"old env":         {map[string]string{"/home/u/src/app/.env.local": "hush"}, nil, "note old file: .env.local is here"},
-		"old env, loop":   {map[string]string{"/home/u/src/app/.env.local": "hush", "/proc/77/cmdline": "sh\x00rotate-secrets\x00"}, nil, "warning old file: .env.local is here, and a loop runs"},
+		"ptrace scope 0": {map[string]string{"/proc/sys/kernel/yama/ptrace_scope": "0\n"}, nil, "note ptrace scope: 0: any process"},
+		"no yama":        {map[string]string{"/proc/sys/kernel/yama/ptrace_scope": ""}, nil, "note ptrace scope: this kernel has no Yama"},
+		"ipc lock":       {map[string]string{"/proc/self/status": "CapEff:\t0000000000004000\n"}, nil, "ok memory locks: vwrap takes none, and needs neither CAP_IPC_LOCK, which is here, nor a memlock limit (8192 KiB)"},
+		"qemu":           {map[string]string{"/proc/cpuinfo": "CPU implementer\t: 0x61\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (the processor is an arm64)"},
+		"rosetta":        {map[string]string{"/proc/cpuinfo": "vendor_id\t: VirtualApple\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (Rosetta)"},
+		"registered":     {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-x86_64": "enabled\ninterpreter /x\n"}, nil, "warning processor: this vwrap is built for amd64 and runs emulated (qemu-x86_64)"},
+		"for others":     {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-aarch64": "enabled\n"}, nil, ""},
+		"not registered": {map[string]string{"/proc/sys/fs/binfmt_misc/qemu-x86_64": "disabled\n"}, nil, ""},
+		"arm on x86":     {nil, func(f *Facts) { f.Arch, f.Hardware = "arm64", "aarch64" }, "warning processor: this vwrap is built for arm64 and runs emulated (the processor is an amd64)"},
+		"arm":            {map[string]string{"/proc/cpuinfo": "CPU implementer\t: 0x61\n"}, func(f *Facts) { f.Arch, f.Hardware = "arm64", "aarch64" }, ""},
+		"WSL":            {map[string]string{"/proc/version": "Linux version 5.15.0-microsoft-standard-WSL2"}, nil, "note WSL: version 2"},
+		"WSL, mirrored":  {map[string]string{"/proc/version": "microsoft-standard-WSL2"}, func(f *Facts) { f.Networking = "mirrored\n" }, "ok WSL: version 2, networking mode mirrored: 127.0.0.1 is that of Windows too"},
+		"WSL, nat":       {map[string]string{"/proc/version": "microsoft-standard-WSL2"}, func(f *Facts) { f.Networking = "NAT" }, "note WSL: version 2, networking mode nat: 127.0.0.1 is not that of Windows"},
+		"WSL 1":          {map[string]string{"/proc/version": "Linux version 4.4.0-19041-Microsoft"}, nil, "warning WSL: version 1"},
+		"WSL, drive":     {map[string]string{"/proc/version": "microsoft-standard-WSL2"}, func(f *Facts) { f.Dir = "/mnt/c/src/app" }, "warning work tree: /mnt/c/src/app is on a drive of Windows"},
+		"a mount":        {nil, func(f *Facts) { f.Dir = "/mnt/c/src/app" }, ""},
+		"Docker Desktop": {docker(map[string]string{"/proc/version": "Linux version 6.6.0-linuxkit"}), nil, "note Docker Desktop: 127.0.0.1 is this container"},
+		"Desktop of WSL": {docker(map[string]string{"/proc/version": "Linux version 6.6.0-microsoft-standard-WSL2"}), nil, "note Docker Desktop: 127.0.0.1 is this container"},
+		"Desktop, context": {
+			map[string]string{"/home/u/.docker/config.json": `{"auths": {"hush": {}}, "currentContext": "desktop-linux"}`},
+			nil,
+			"note Docker Desktop: docker uses it (context desktop-linux)",
+		},
+		"Desktop, here":    {map[string]string{"/home/u/.docker/desktop/log": ""}, nil, "note Docker Desktop: it is here"},
+		"another context":  {map[string]string{"/home/u/.docker/desktop/log": "", "/home/u/.docker/config.json": `{"currentContext": "default"}`}, nil, ""},
+		"no such settings": {map[string]string{"/home/u/.docker/config.json": `{"currentContext": 1`}, nil, ""},
+		"old loop":         {map[string]string{"/proc/77/cmdline": "bash\x00./scripts/rotate-local-secrets.sh\x00--token=hush\x00"}, nil, "warning old loop: process 77 is a shell that fetches secrets (rotate-local-secrets.sh)"},
+		"old loop, -c":     {map[string]string{"/proc/78/cmdline": "/bin/sh\x00-c\x00while :; do vault kv get -field=hush secret/x; done\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault kv get)"},
+		"old loop, -o":     {map[string]string{"/proc/78/cmdline": "/bin/bash\x00-e\x00-o\x00pipefail\x00rotate_vault\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (rotate_vault)"},
+		"old loop, -eo":    {map[string]string{"/proc/78/cmdline": "-bash\x00-euo\x00pipefail\x00-c\x00vault lease renew hush\x00"}, nil, "warning old loop: process 78 is a shell that fetches secrets (vault lease renew)"},
+		"script":           {map[string]string{"/proc/77/cmdline": "sh\x00../refresh-creds.sh\x00hush\x00", "/proc/77/cwd": "-> /home/u/src/app/ci", "/home/u/src/app/refresh-creds.sh": "#!/bin/sh\nvault  kv get -field=hush secret/dev/db > .env.local\n"}, nil, "warning old loop: process 77 is a shell that fetches secrets (refresh-creds.sh)"},
+		"script, lease":    {map[string]string{"/proc/77/cmdline": "bash\x00-e\x00/opt/keep\x00", "/proc/77/root/opt/keep": "while :; do bao lease renew x; done"}, nil, "warning old loop: process 77 is a shell that fetches secrets (keep)"},
+		"script, comment":  {map[string]string{"/proc/77/cmdline": "sh\x00./x.sh\x00", "/proc/77/cwd": "-> /home/u", "/home/u/x.sh": "# vault kv get\nvault status\n"}, nil, ""},
+		"script, nowhere":  {map[string]string{"/proc/77/cmdline": "sh\x00x.sh\x00"}, nil, ""},
+		"some shell":       {map[string]string{"/proc/78/cmdline": "-bash\x00", "/proc/79/cmdline": "", "/proc/80/cmdline": "sh\x00-c\x00"}, nil, ""},
+		"its own process":  {map[string]string{"/proc/4242/cmdline": "sh\x00rotate-secrets.sh\x00"}, nil, ""},
+		"an editor":        {map[string]string{"/proc/79/cmdline": "vim\x00rotate-local-secrets.sh\x00"}, nil, ""},
+		"old password":     {map[string]string{"/tmp/.db_pass": "hush"}, nil, "warning old file: /tmp/.db_pass is where"},
+		"old list":         {map[string]string{"/tmp/local_keys.txt": "hush"}, nil, "warning old file: /tmp/local_keys.txt is where scripts put the names of all secrets"},
+		"old list of CI":   {map[string]string{"/var/tmp/ci_keys.txt": "hush"}, env("TMPDIR", "/var/tmp/"), "warning old file: /var/tmp/ci_keys.txt is where"},
+		"old env, top":     {map[string]string{"/home/u/src/.env.local": "hush", "/home/u/src/.git/HEAD": ""}, nil, "note old file: ~/src/.env.local is there"},
+		"old env, loop's":  {map[string]string{"/srv/.env.local": "hush", "/proc/77/cmdline": "sh\x00rotate-secrets\x00", "/proc/77/cwd": "-> /srv"}, nil, "warning old file: /srv/.env.local is there, and a loop runs"},
+		"old env":          {map[string]string{"/home/u/src/app/.env.local": "hush"}, nil, "note old file: .env.local is here"},
+		"old env, loop":    {map[string]string{"/home/u/src/app/.env.local": "hush", "/proc/77/cmdline": "sh\x00rotate-secrets\x00"}, nil, "warning old file: .env.local is here, and a loop runs"},
 	} {
 		f := facts(c.files)
 		if c.set != nil {

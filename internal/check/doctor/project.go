@@ -34,7 +34,7 @@ func settings(f Facts, s Settings) (lines []Line) {
 		}
 		return lines
 	case s.File == "":
-		return []Line{{Name: name, State: Note, Text: "there is none from here upwards: only -e, --from and inherited references are fetched", Mend: "write one: docs/configuration.md"}}
+		return []Line{{Name: name, State: Note, Text: "there is none from here upwards: only -e, --from and inherited references are fetched", Mend: "write one: vwrap init"}}
 	}
 	lines = []Line{{Name: name, State: OK, Text: f.tilde(s.File)}}
 	if s.Untrusted != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // What rotated secrets before vwrap did: a shell in a loop that writes them to files.
@@ -15,9 +17,10 @@ import (
 type loop struct {
 	pid  int
 	what string // a script's name, or what it does; nothing else of its command line, which may have a secret in it
+	dir  string // the folder that it runs in; "" where that cannot be seen
 }
 
-// oldLoops finds them by their command lines alone: an environment is nobody's business.
+// oldLoops finds them by their command lines and the scripts that these name: an environment is nobody's business.
 func oldLoops(f Facts) (lines []Line) {
 	for _, l := range f.loops() {
 		lines = append(lines, Line{
@@ -38,8 +41,9 @@ func (f Facts) loops() (found []loop) {
 		if err != nil || pid == f.PID {
 			continue
 		}
-		if what := rotates(f.read("/proc/" + e.Name() + "/cmdline")); what != "" {
-			found = append(found, loop{pid, what})
+		dir, _ := fs.ReadLink(f.Root, "proc/"+e.Name()+"/cwd") // "" is another user's
+		if what := f.rotates("/proc/"+e.Name(), dir); what != "" {
+			found = append(found, loop{pid, what, dir})
 		}
 	}
 	slices.SortFunc(found, func(a, b loop) int { return a.pid - b.pid })
@@ -48,36 +52,60 @@ func (f Facts) loops() (found []loop) {
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"}
 
-// rotates says what a command line (proc_pid_cmdline(5)) does that vwrap does; "" is nothing of that.
-func rotates(cmdline string) string {
+// rotates says what a process does that vwrap does, by its folder in /proc and the one that it runs in; "" is nothing of that.
+func (f Facts) rotates(process, dir string) string {
+	file, text := shellWork(f.read(process + "/cmdline"))
+	switch name := path.Base(file); {
+	case text != "":
+		return inline(text)
+	case file == "":
+		return ""
+	case named(name), fetches().MatchString(f.script(process, dir, file)):
+		return name
+	}
+	return ""
+}
+
+// script is the text of a script that a process runs in dir, which may have a root of its own: a container's.
+func (f Facts) script(process, dir, file string) string {
+	if !path.IsAbs(file) {
+		if file = path.Join(dir, file); !path.IsAbs(file) {
+			return ""
+		}
+	}
+	return f.read(process+"/root"+path.Clean(file)) + "\n" + f.read(file)
+}
+
+// shellWork is what a command line (proc_pid_cmdline(5)) has a shell do: a script, or a text; neither where it is no shell's.
+func shellWork(cmdline string) (file, text string) {
 	argv := strings.Split(strings.TrimRight(cmdline, "\x00"), "\x00")
 	if !slices.Contains(shells, strings.TrimPrefix(path.Base(argv[0]), "-")) {
-		return ""
+		return "", ""
 	}
 	for i := 1; i < len(argv); i++ {
 		arg := argv[i]
 		option, long := strings.HasPrefix(arg, "-") || strings.HasPrefix(arg, "+"), strings.HasPrefix(arg, "--")
 		switch {
 		case option && !long && strings.ContainsRune(arg, 'c'):
-			return inline(strings.Join(argv[i+1:], " "))
+			return "", strings.Join(argv[i+1:], " ")
 		case option && !long && strings.HasSuffix(strings.ToLower(arg), "o"): // -o pipefail
 			i++
 		case option, slices.Contains(shells, arg): // busybox sh
 		default:
-			return script(path.Base(arg))
+			return arg, ""
 		}
 	}
-	return ""
+	return "", ""
 }
 
-// script is a script's name, where that says that it rotates secrets.
-func script(name string) string {
+// named reports whether a script's name says that it rotates secrets.
+func named(name string) bool {
 	lower := strings.ToLower(name)
-	if strings.Contains(lower, "rotat") && (strings.Contains(lower, "secret") || strings.Contains(lower, "vault")) {
-		return name
-	}
-	return ""
+	return strings.Contains(lower, "rotat") && (strings.Contains(lower, "secret") || strings.Contains(lower, "vault"))
 }
+
+// fetches finds a line of a script that fetches secrets or keeps them alive, and is no comment.
+var fetches = pattern.Of(`(?m)^[^#\n]*\b(?:vault|bao)[ \t]+(?:kv[ \t]+get|lease[ \t]+renew)\b`)
 
 // inline is what a shell was told to do itself.
 func inline(text string) string {
@@ -92,25 +120,68 @@ func inline(text string) string {
 	return ""
 }
 
+// scratch are the files that such scripts leave in folders for temporary ones: what they have, and what to do.
+var scratch = []struct{ name, has, mend string }{
+	{".db_pass", "a database's password, in clear", "change that password; refer to it in vwrap.yaml"},
+	{"local_keys.txt", "the names of all secrets, for all to read", "vwrap check parity keeps its lists in memory"},
+	{"ci_keys.txt", "the names of all secrets, for all to read", "vwrap check parity keeps its lists in memory"},
+}
+
 // oldFiles are those that such scripts write.
 func oldFiles(f Facts) (lines []Line) {
-	for _, dir := range []string{"/tmp", f.Getenv("TMPDIR")} {
-		if name := path.Join(dir, ".db_pass"); dir != "" && f.is(name) && (dir == "/tmp" || path.Clean(dir) != "/tmp") {
-			lines = append(lines, Line{
-				Name: "old file", State: Warning, Text: name + " is where scripts put a database's password, in clear",
-				Mend: "rm " + name + "; change that password; refer to it in vwrap.yaml",
-			})
+	dirs := []string{"/tmp"}
+	if dir := f.Getenv("TMPDIR"); dir != "" && path.Clean(dir) != "/tmp" {
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		for _, s := range scratch {
+			if name := path.Join(dir, s.name); f.is(name) {
+				lines = append(lines, Line{Name: "old file", State: Warning, Text: name + " is where scripts put " + s.has, Mend: "rm " + name + "; " + s.mend})
+			}
 		}
 	}
-	if name := path.Join(f.Dir, ".env.local"); f.Dir != "" && f.is(name) {
-		l := Line{
-			Name: "old file", State: Note, Text: ".env.local is here: scripts put decrypted secrets there",
-			Mend: "vwrap check leaks says whether it has one; then rm .env.local",
+	loops := f.loops()
+	for _, dir := range f.workFolders(loops) {
+		name := path.Join(dir, ".env.local")
+		if !f.is(name) {
+			continue
 		}
-		if len(f.loops()) > 0 {
-			l.State, l.Text = Warning, ".env.local is here, and a loop runs that may write it anew"
+		shown := ".env.local is here"
+		if dir != f.Dir {
+			shown = f.tilde(name) + " is there"
+		}
+		l := Line{
+			Name: "old file", State: Note, Text: shown + ": scripts put decrypted secrets there",
+			Mend: "vwrap check leaks says whether it has one; then rm " + f.tilde(name),
+		}
+		if dir == f.Dir {
+			l.Mend = "vwrap check leaks says whether it has one; then rm .env.local"
+		}
+		if len(loops) > 0 {
+			l.State, l.Text = Warning, shown+", and a loop runs that may write it anew"
 		}
 		lines = append(lines, l)
 	}
 	return lines
+}
+
+// workFolders are those in which scripts write: the folder that this is, the top of its repository, and where loops run.
+func (f Facts) workFolders(loops []loop) []string {
+	dirs := []string{f.Dir}
+	for _, dir := range upwards(f.Dir) {
+		if f.is(path.Join(dir, ".git")) {
+			dirs = append(dirs, dir)
+			break
+		}
+	}
+	for _, l := range loops {
+		dirs = append(dirs, l.dir)
+	}
+	var all []string
+	for _, dir := range dirs {
+		if path.IsAbs(dir) && !slices.Contains(all, path.Clean(dir)) {
+			all = append(all, path.Clean(dir))
+		}
+	}
+	return all
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ type Bearer interface {
 // Holder is who vwrap has its token from.
 type Holder struct {
 	Origin string // in words
-	File   string // that the token is in; "" is none
+	File   string // that the token is in; "" is none (what is to be said of it, Credentials says)
 	Again  bool   // vwrap can log in for another
 	Child  bool   // it makes another below it (vault.token_ttl)
 }
@@ -51,7 +52,6 @@ func Token(ctx context.Context, v Bearer, f Facts, h Holder) (lines []Line, good
 		}
 	}()
 	lines = []Line{{Name: "origin", State: OK, Text: f.tilde(h.Origin)}}
-	lines = append(lines, f.tokenFile(h.File)...)
 	t, err := v.Token(ctx)
 	switch {
 	case errors.Is(err, vault.ErrToken):
@@ -80,22 +80,37 @@ func (h Holder) anew() string {
 	return "vault login"
 }
 
-// tokenFile is about a file that others may read.
-func (f Facts) tokenFile(name string) []Line {
-	if name == "" {
-		return nil
+// Credentials is about the files that a token, or what is logged in with, is in. Vault is not asked.
+func Credentials(f Facts, files []string) (lines []Line) {
+	for _, name := range files {
+		if !path.IsAbs(name) {
+			name = path.Join(f.Dir, name)
+		}
+		lines = append(lines, f.credential(name)...)
 	}
-	if OnWindows(name) && strings.Contains(strings.ToLower(f.read("/proc/version")), "microsoft") {
-		return []Line{{
-			Name: "file", State: Warning, Text: name + " is on a drive of Windows, where file modes mean nothing: other users may read it",
-			Mend: "keep it in the home folder of Linux: unset VAULT_TOKEN_FILE and vault login",
-		}}
-	}
+	return lines
+}
+
+// given are folders whose files others have made for this program, with the modes that they chose.
+var given = []string{"/run/secrets/", "/var/run/secrets/", "/vault/secrets/"}
+
+// credential is about a file that others may read.
+func (f Facts) credential(name string) []Line {
 	info, err := fs.Stat(f.Root, relative(name))
-	if err != nil || info.Mode().Perm()&0o077 == 0 || strings.HasPrefix(name, "/run/secrets/") || strings.HasPrefix(name, "/vault/secrets/") {
+	switch {
+	case err != nil:
+		return nil
+	case OnWindows(name) && f.onWSL():
+		return []Line{{
+			Area: AreaToken, Name: "file", State: Warning, Text: name + " is on a drive of Windows, where file modes mean nothing: other users may read it",
+			Mend: "keep it in the home folder of Linux, and name it there: VAULT_TOKEN_FILE, or vault.auth in vwrap.yaml",
+		}}
+	case info.Mode().Perm()&0o077 == 0, slices.ContainsFunc(given, func(dir string) bool { return strings.HasPrefix(name, dir) }):
 		return nil
 	}
-	return []Line{{Name: "file", State: Warning, Text: fmt.Sprintf("%s may be used by others (mode %03o)", f.tilde(name), info.Mode().Perm()), Mend: "chmod 600 " + f.tilde(name)}}
+	return []Line{{
+		Area: AreaToken, Name: "file", State: Warning, Text: fmt.Sprintf("%s may be used by others (mode %03o)", f.tilde(name), info.Mode().Perm()), Mend: "chmod 600 " + f.tilde(name),
+	}}
 }
 
 func life(t vault.TokenInfo, h Holder) Line {

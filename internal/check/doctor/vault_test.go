@@ -184,32 +184,25 @@ func (s server) Present(_ context.Context, r envsource.Read) (bool, error) {
 
 func TestToken(t *testing.T) {
 	t.Parallel()
-	file := map[string]string{"/home/u/.vault-token": "hush"} // mode 644
 	for name, c := range map[string]struct {
 		v    server
 		h    Holder
 		good bool
 		want []string
 	}{
-		"renewable":     {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, nil},
-		"root":          {server{token: vault.TokenInfo{Policies: []string{"root"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"note policies: root"}},
-		"dead":          {server{tokenIs: fmt.Errorf("no: %w", vault.ErrToken)}, Holder{Origin: "VAULT_TOKEN"}, false, []string{"fault token: no"}},
-		"away":          {server{tokenIs: errors.New("away")}, Holder{Origin: "VAULT_TOKEN"}, false, []string{"fault token: away"}},
-		"ends":          {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable: leases end with it"}},
-		"batch":         {server{token: vault.TokenInfo{TTL: time.Hour, Batch: true, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable, as a batch token is"}},
-		"ends, again":   {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "a login", Again: true}, true, nil},
-		"uses":          {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Uses: 3, Policies: []string{"app"}}}, Holder{Origin: "x"}, true, []string{"warning uses: 3 are left"}},
-		"not itself":    {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{}}, Holder{Origin: "x"}, true, []string{"warning renewal: its policies do not let it renew itself"}},
-		"no child":      {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{"auth/token/renew-self": "update"}}, Holder{Origin: "x", Child: true}, true, []string{"fault token_ttl: vault.token_ttl is set"}},
-		"not asked":     {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, mayErr: errors.New("denied")}, Holder{Origin: "x"}, true, []string{"note capabilities: what it may do cannot be asked: denied"}},
-		"open file":     {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}}, Holder{Origin: "/home/u/.vault-token", File: "/home/u/.vault-token"}, true, []string{"warning file: ~/.vault-token may be used by others (mode 644)"}},
-		"Windows' file": {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}}, Holder{Origin: "x", File: "/mnt/c/Users/u/token"}, true, []string{"warning file: /mnt/c/Users/u/token is on a drive of Windows"}},
+		"renewable":   {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, nil},
+		"root":        {server{token: vault.TokenInfo{Policies: []string{"root"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"note policies: root"}},
+		"dead":        {server{tokenIs: fmt.Errorf("no: %w", vault.ErrToken)}, Holder{Origin: "VAULT_TOKEN"}, false, []string{"fault token: no"}},
+		"away":        {server{tokenIs: errors.New("away")}, Holder{Origin: "VAULT_TOKEN"}, false, []string{"fault token: away"}},
+		"ends":        {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable: leases end with it"}},
+		"batch":       {server{token: vault.TokenInfo{TTL: time.Hour, Batch: true, Policies: []string{"app"}}}, Holder{Origin: "VAULT_TOKEN"}, true, []string{"warning life: good for 1h0m0s, not renewable, as a batch token is"}},
+		"ends, again": {server{token: vault.TokenInfo{TTL: time.Hour, Policies: []string{"app"}}}, Holder{Origin: "a login", Again: true}, true, nil},
+		"uses":        {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Uses: 3, Policies: []string{"app"}}}, Holder{Origin: "x"}, true, []string{"warning uses: 3 are left"}},
+		"not itself":  {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{}}, Holder{Origin: "x"}, true, []string{"warning renewal: its policies do not let it renew itself"}},
+		"no child":    {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, may: map[string]string{"auth/token/renew-self": "update"}}, Holder{Origin: "x", Child: true}, true, []string{"fault token_ttl: vault.token_ttl is set"}},
+		"not asked":   {server{token: vault.TokenInfo{TTL: time.Hour, Renewable: true, Policies: []string{"app"}}, mayErr: errors.New("denied")}, Holder{Origin: "x"}, true, []string{"note capabilities: what it may do cannot be asked: denied"}},
 	} {
-		files := file
-		if strings.HasPrefix(c.h.File, "/mnt/") {
-			files = map[string]string{"/proc/version": "microsoft-standard-WSL2"}
-		}
-		lines, good := Token(t.Context(), c.v, facts(files), c.h)
+		lines, good := Token(t.Context(), c.v, facts(nil), c.h)
 		mended(t, lines)
 		got := said(lines)
 		if good != c.good || len(got) != len(c.want) || len(got) > 0 && !strings.HasPrefix(got[0], c.want[0]) {
@@ -221,6 +214,28 @@ func TestToken(t *testing.T) {
 		mended(t, lines)
 		if lines[0].State != want {
 			t.Errorf("%+v", lines)
+		}
+	}
+}
+
+// Files with credentials are looked at, whether Vault answers or not.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	wsl := map[string]string{"/proc/version": "microsoft-standard-WSL2", "/mnt/c/Users/u/secret_id": "hush"}
+	for file, c := range map[string]struct {
+		files map[string]string // mode 644
+		want  []string
+	}{
+		"/home/u/.vault-token":     {map[string]string{"/home/u/.vault-token": "hush"}, []string{"warning file: ~/.vault-token may be used by others (mode 644)"}},
+		"secret_id":                {map[string]string{"/home/u/src/app/secret_id": "hush"}, []string{"warning file: ~/src/app/secret_id may be used by others (mode 644)"}},
+		"/mnt/c/Users/u/secret_id": {wsl, []string{"warning file: /mnt/c/Users/u/secret_id is on a drive of Windows, where file modes mean nothing: other users may read it"}},
+		"/mnt/c/Users/u/none":      {wsl, nil},
+		"/run/secrets/id":          {map[string]string{"/run/secrets/id": "hush"}, nil},
+	} {
+		lines := Credentials(facts(c.files), []string{file})
+		mended(t, lines)
+		if got := said(lines); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q", file, got)
 		}
 	}
 }

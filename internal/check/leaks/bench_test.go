@@ -16,10 +16,11 @@ import (
 )
 
 // BenchmarkTree looks through Go's own source three times over and a file of noise, in turn with grep, which has one
-// processor. It is given the values alone, and also all their forms: what the check looks for.
+// processor. It is given the values alone, and also all their forms: what the check looks for. It fails where the check is not
+// half as fast as grep with the values alone.
 func BenchmarkTree(b *testing.B) {
 	if _, err := exec.LookPath("grep"); err != nil {
-		b.Skip("grep is not installed")
+		b.Fatal("grep is not installed")
 	}
 	tree, size := bigTree(b)
 	for _, n := range []int{1, 5, 20, 100} {
@@ -28,7 +29,7 @@ func BenchmarkTree(b *testing.B) {
 		r := rand.New(rand.NewPCG(1, uint64(n)))
 		for i := range n {
 			v := benchValue(r)
-			secrets = append(secrets, Secret{fmt.Sprintf("SECRET_%d", i), v})
+			secrets = append(secrets, Secret{Name: fmt.Sprintf("SECRET_%d", i), Value: v})
 			values = append(values, v)
 			for _, f := range forms.Of(v) {
 				if !strings.ContainsAny(f.Text, "\n\x00") { // grep's patterns end there
@@ -53,9 +54,15 @@ func BenchmarkTree(b *testing.B) {
 			b.ReportMetric(rate(whole), "grep-forms-MB/s")
 			b.ReportMetric(plain.Seconds()/own.Seconds(), "times-grep")
 			b.ReportMetric(whole.Seconds()/own.Seconds(), "times-grep-forms")
+			if times := plain.Seconds() / own.Seconds(); times < slowest {
+				b.Errorf("the check is %.2f times as fast as grep, and is to be %.1f times", times, slowest)
+			}
 		})
 	}
 }
+
+// slowest is how fast the check is at least, beside grep.
+const slowest = 0.5
 
 func timed(do func()) time.Duration {
 	start := time.Now()
@@ -86,7 +93,7 @@ func bigTree(b *testing.B) (string, int64) {
 	b.Helper()
 	goroot, err := exec.CommandContext(b.Context(), "go", "env", "GOROOT").Output()
 	if err != nil {
-		b.Skip("go is not installed")
+		b.Fatal("go is not installed")
 	}
 	tree := b.TempDir()
 	for _, name := range []string{"a", "b", "c"} {

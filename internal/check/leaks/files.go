@@ -214,7 +214,7 @@ func (l *look) file(f file, mend string, buffer []byte) {
 	}
 	where := finding{path: f.path}
 	where.File, where.Mend = f.shown, mend
-	l.tell(all, where, "")
+	l.tell(l.without(all, f.path), where, "")
 }
 
 type onlyReader struct{ io.Reader }

@@ -135,7 +135,7 @@ func (l *look) said(err error) string {
 }
 
 // An object of git: a commit, or a file or directory in one. In the index there is no commit.
-type object struct{ id, commit, path string }
+type object struct{ id, commit, path, top string }
 
 // objects has git unpack each object once: git names them, this asks for them one by one, and looks at them as they come.
 func (l *look) objects(ctx context.Context, top string) error {
@@ -180,7 +180,7 @@ func (l *look) list(ctx context.Context, top string, ask func(object) error) err
 	staged := func(line string) error {
 		what, path, _ := strings.Cut(line, "\t")
 		if f := strings.Fields(what); len(f) > 1 && f[0] != "160000" { // a submodule's commit is in another repository
-			return ask(object{id: f[1], path: path})
+			return ask(object{id: f[1], path: path, top: top})
 		}
 		return nil
 	}
@@ -195,7 +195,7 @@ func (l *look) list(ctx context.Context, top string, ask func(object) error) err
 		if !inside {
 			commit = id
 		}
-		return ask(object{id, commit, path})
+		return ask(object{id, commit, path, top})
 	})
 }
 
@@ -255,6 +255,7 @@ func (l *look) object(o object, commit bool, content io.Reader, buffer []byte) e
 	if err := l.searcher.Stream(content, buffer, l.collect(&all)); err != nil {
 		return err
 	}
+	all = l.without(all, filepath.Join(o.top, o.path))
 	short := o.commit[:min(len(o.commit), 12)]
 	var where finding
 	switch {

@@ -20,7 +20,10 @@ import (
 )
 
 // Secret is a value to look for, and the name under which it is told.
-type Secret struct{ Name, Value string }
+type Secret struct {
+	Name, Value string
+	Files       []string // that it is read from: there it may be
+}
 
 // Options say what is looked for, and where.
 type Options struct {
@@ -95,7 +98,11 @@ type counts struct{ files, commits, processes, containers int }
 type target struct {
 	names string
 	value string
+	files []string // where it is read from, and may be; without symbolic links
 }
+
+// at reports whether a target is read from the file at an absolute path.
+func (t target) at(path string) bool { return slices.Contains(t.files, path) }
 
 // pattern is one form of a target.
 type pattern struct {
@@ -126,6 +133,10 @@ func newLook(o Options) *look {
 
 // targetsOf leaves out what is not looked for, and says so.
 func (l *look) targetsOf(secrets []Secret) []target {
+	if len(secrets) == 0 {
+		l.warn("nothing-named", "", "no value is looked for: no reference names one that lasts",
+			"name the secrets of this project in vwrap.yaml (NAME: vault:PATH#FIELD), or by -e NAME=vault:PATH#FIELD")
+	}
 	var all []target
 	for _, s := range secrets {
 		value := strings.TrimSpace(s.Value) // a file ends in a line break that a copy of it may lack
@@ -133,12 +144,20 @@ func (l *look) targetsOf(secrets []Secret) []target {
 			l.warn("skipped", s.Name, s.Name+" is not looked for: "+why, "")
 			continue
 		}
+		files := make([]string, len(s.Files))
+		for i, file := range s.Files {
+			files[i] = resolve(file)
+		}
 		i := slices.IndexFunc(all, func(t target) bool { return t.value == value })
 		if i < 0 {
-			all = append(all, target{s.Name, value})
-		} else if !slices.Contains(strings.Split(all[i].names, ", "), s.Name) {
+			all = append(all, target{s.Name, value, files})
+			continue
+		}
+		if !slices.Contains(strings.Split(all[i].names, ", "), s.Name) {
 			all[i].names += ", " + s.Name
 		}
+		// What one of two has from elsewhere is a copy in the file of the other.
+		all[i].files = slices.DeleteFunc(all[i].files, func(file string) bool { return !slices.Contains(files, file) })
 	}
 	return all
 }
@@ -215,6 +234,11 @@ func (m *match) take(h search.Hit) {
 		return
 	}
 	m.hits = append(m.hits, h)
+}
+
+// without leaves out what a file has because it is read from there.
+func (l *look) without(found matches, path string) matches {
+	return slices.DeleteFunc(found, func(m match) bool { return l.targets[m.target].at(path) })
 }
 
 // inText looks through a text that is in memory.

@@ -23,7 +23,7 @@ const (
 	apiKey     = "K9d8f7g6h5j4k3l2"
 )
 
-var secrets = []Secret{{"DB_PASSWORD", dbPassword}, {"API_KEY", apiKey}}
+var secrets = []Secret{{Name: "DB_PASSWORD", Value: dbPassword}, {Name: "API_KEY", Value: apiKey}}
 
 // machine is an empty one: a home, a temp directory, no processes, no Docker.
 func machine(t *testing.T) (Env, string) {
@@ -267,16 +267,16 @@ func TestSkipped(t *testing.T) {
 	env, tree := machine(t)
 	write(t, tree+"/a", "password localhost 5432 12345678901 short zzzzzzzz "+apiKey)
 	r := expect(t, Options{Env: env, Roots: []string{tree}, Secrets: []Secret{
-		{"PORT", "5432"},
-		{"WORD", "Password"},
-		{"NUMBER", "12345678901"},
-		{"SHORT", "short\n"},
-		{"SAME", "zzzzzzzz"},
-		{"EMPTY", ""},
-		{"KEY", apiKey},
-		{"KEY_AGAIN", apiKey + "\n"},
-		{"KEY", apiKey},
-		{"FINE", "never-seen-value"},
+		{Name: "PORT", Value: "5432"},
+		{Name: "WORD", Value: "Password"},
+		{Name: "NUMBER", Value: "12345678901"},
+		{Name: "SHORT", Value: "short\n"},
+		{Name: "SAME", Value: "zzzzzzzz"},
+		{Name: "EMPTY", Value: ""},
+		{Name: "KEY", Value: apiKey},
+		{Name: "KEY_AGAIN", Value: apiKey + "\n"},
+		{Name: "KEY", Value: apiKey},
+		{Name: "FINE", Value: "never-seen-value"},
 	}}, tree,
 		"warning skipped :0:0 EMPTY is not looked for: its value is shorter than 8 bytes",
 		"warning skipped :0:0 NUMBER is not looked for: its value is a number",
@@ -288,6 +288,40 @@ func TestSkipped(t *testing.T) {
 	)
 	if !slices.Equal(r.Passed, []string{"FINE"}) {
 		t.Errorf("passed: %v", r.Passed)
+	}
+}
+
+// What a value is read from has it, and is no leak; a copy of it is, and so is what is there and belongs elsewhere.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	env, tree := machine(t)
+	git(t, tree, "init", "-q")
+	write(t, tree+"/.env.defaults", "KEY="+apiKey+"\nPASSWORD="+dbPassword+"\n")
+	write(t, tree+"/copy", apiKey)
+	git(t, tree, "add", ".")
+	if err := os.Symlink(".env.defaults", tree+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, Options{Env: env, Roots: []string{tree}, History: 5, Secrets: []Secret{
+		{Name: "KEY", Value: apiKey, Files: []string{tree + "/link"}},
+		{Name: "PASSWORD", Value: dbPassword, Files: []string{tree + "/.env.defaults"}},
+		{Name: "OF_VAULT", Value: dbPassword},
+	}}, tree,
+		"drift leak .env.defaults:2:10 has the value of PASSWORD, OF_VAULT; git tracks the file",
+		"drift leak copy:1:1 has the value of KEY; git tracks the file",
+		"drift leak :.env.defaults:2:10 what is staged has the value of PASSWORD, OF_VAULT",
+		"drift leak :copy:1:1 what is staged has the value of KEY",
+	)
+}
+
+// A search for nothing finds nothing: that is said.
+func TestNothingNamed(t *testing.T) {
+	t.Parallel()
+	env, tree := machine(t)
+	write(t, tree+"/a", "x")
+	r := expect(t, Options{Env: env, Roots: []string{tree}}, tree, "warning nothing-named :0:0 no value is looked for: no reference names one that lasts")
+	if !r.Clean() || r.Summary != "0 values looked for in 1 file, 0 found" {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -313,7 +347,7 @@ func TestNested(t *testing.T) {
 	write(t, tree+"/whole", key)
 	write(t, tree+"/indented", "key: |\n  "+strings.ReplaceAll(key, "\n", "\r\n  "))
 	write(t, tree+"/json", `"`+strings.ReplaceAll(key, "\n", `\n`)+`"`)
-	expect(t, Options{Secrets: []Secret{{"KEY", key}}, Roots: []string{tree}, Env: env}, tree,
+	expect(t, Options{Secrets: []Secret{{Name: "KEY", Value: key}}, Roots: []string{tree}, Env: env}, tree,
 		"drift leak indented:3:3 has the value of KEY in part (a line of it)",
 		"drift leak json:1:2 has the value of KEY JSON-escaped",
 		"drift leak whole:1:1 has the value of KEY",

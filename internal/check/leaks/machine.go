@@ -54,9 +54,17 @@ func (l *look) containers(ctx context.Context) error {
 	}
 	// A container that ends meanwhile is an error of docker's, and is left out of what it writes.
 	out, failed := l.Env.Command(ctx, "docker", append([]string{"inspect"}, strings.Fields(string(ids))...)...).Output()
+	if err := l.inspected(out); err != nil {
+		return errors.Join(err, failed)
+	}
+	return nil
+}
+
+// inspected looks through what docker inspect answers.
+func (l *look) inspected(out []byte) error {
 	var all []map[string]any
 	if err := json.Unmarshal(out, &all); err != nil { // not told: it quotes
-		return errors.Join(errors.New("look at containers: docker inspect answers no JSON"), failed)
+		return errors.New("look at containers: docker inspect answers no JSON")
 	}
 	for _, c := range all {
 		l.counts.containers++

@@ -29,7 +29,7 @@ type FetchOptions struct {
 	Token   string            // sent as a bearer token to https:// and to loopback; "" is none
 	Timeout time.Duration     // of all of a request; 0 is 30 s
 	Cache   string            // a folder of the user's own for what a server has sent with an ETag; "" is none
-	Base    http.RoundTripper // nil is Go's own
+	Base    http.RoundTripper // nil is one of HTTP/1
 }
 
 // Fetch gets a manifest from a file, from standard input ("-"), or from an address (https://, and http:// on loopback).
@@ -85,11 +85,22 @@ func (o FetchOptions) download(ctx context.Context, where string) ([]byte, error
 		timeout = fetchTimeout
 	}
 	client := http.Client{Transport: o.Base, Timeout: timeout, CheckRedirect: sameHost}
+	if o.Base == nil {
+		client.Transport = http1()
+		defer client.CloseIdleConnections()
+	}
 	text, err := o.ask(ctx, &client, u, plain)
 	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
 		return nil, fmt.Errorf("fetch the manifest from %s: no answer within %s", plain, timeout)
 	}
 	return text, err
+}
+
+// http1 speaks HTTP/1 alone: GODEBUG=http2debug=2 would print the token's header.
+func http1() *http.Transport {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, Protocols: new(http.Protocols)}
+	t.Protocols.SetHTTP1(true)
+	return t
 }
 
 // ask downloads what is at u, or takes it from the cache where the server says that it is the same.
@@ -156,20 +167,33 @@ func (o FetchOptions) entry(u *url.URL) string {
 }
 
 // kept is what the cache has for u; nothing, where it cannot be read.
-func (o FetchOptions) kept(u *url.URL) (c cached) {
+func (o FetchOptions) kept(u *url.URL) cached {
 	if o.Cache == "" {
-		return c
+		return cached{}
 	}
 	text, err := os.ReadFile(o.entry(u))
-	if err != nil || json.Unmarshal(text, &c) != nil {
+	if err != nil {
+		return cached{}
+	}
+	return parseCached(text)
+}
+
+// parseCached reads an entry of the cache; nothing, where it is not one that keep would have made.
+func parseCached(text []byte) (c cached) {
+	if json.Unmarshal(text, &c) != nil || !fitsHeader(c.ETag) || len(c.Text) > mostBytes {
 		return cached{}
 	}
 	return c
 }
 
+// fitsHeader reports whether an ETag can be sent back: one that cannot fails each request from then on.
+func fitsHeader(etag string) bool {
+	return !strings.ContainsFunc(etag, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
 // keep puts an answer into the cache, whole or not at all. Where that fails it is fetched again the next time.
 func (o FetchOptions) keep(u *url.URL, c cached) {
-	if o.Cache == "" || c.ETag == "" || strings.ContainsAny(c.ETag, "\r\n") || os.MkdirAll(o.Cache, 0o700) != nil {
+	if o.Cache == "" || c.ETag == "" || !fitsHeader(c.ETag) || os.MkdirAll(o.Cache, 0o700) != nil {
 		return
 	}
 	f, err := os.CreateTemp(o.Cache, "new-*")

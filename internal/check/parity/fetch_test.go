@@ -1,9 +1,12 @@
 package parity
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -152,4 +155,47 @@ func TestFetchCache(t *testing.T) {
 	if _, err := Fetch(t.Context(), server.URL+"/keys", o); err == nil {
 		t.Error("without a token it is taken from the cache")
 	}
+}
+
+// A server that speaks HTTP/2 too is asked by HTTP/1: there is a debug switch that prints the headers of HTTP/2.
+func TestFetchByHTTP1(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	base := http1()
+	base.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
+	t.Cleanup(base.CloseIdleConnections)
+	if text, err := Fetch(t.Context(), server.URL, FetchOptions{Token: hush, Base: base}); string(text) != "HTTP/1.1" || err != nil {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := Fetch(t.Context(), server.URL, FetchOptions{Token: hush}); err == nil || !strings.Contains(err.Error(), "unknown authority") || strings.Contains(err.Error(), hush) {
+		t.Errorf("who has signed its certificate is not asked: %v", err)
+	}
+}
+
+// What another program has put into the cache is taken for an entry, or for nothing; what keep writes is read back as it was.
+func FuzzCached(f *testing.F) {
+	for _, text := range []string{`{"etag":"\"one\"","text":"YQ=="}`, `{"etag":"a\nb","text":"YQ=="}`, `{"etag":1}`, `[]`, `{`, `{"text":"?"}`, "null", ""} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c := parseCached(text)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("If-None-Match", c.ETag)
+		if err := request.Write(io.Discard); err != nil {
+			t.Errorf("%q cannot be sent: %v", c.ETag, err)
+		}
+		again, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parseCached(again); got.ETag != c.ETag || !bytes.Equal(got.Text, c.Text) {
+			t.Errorf("%q became %q", c, got)
+		}
+	})
 }
