@@ -3,7 +3,7 @@ GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
 
-.PHONY: build test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
+.PHONY: build servers test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
 
 build: ## bin/vwrap, one static binary
 	$(BUILD) -o bin/vwrap .
@@ -31,19 +31,22 @@ lint:
 		(cd $$module && "$$($(GO) env GOPATH)/bin/golangci-lint" run -c $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
 
-e2e: build
+servers: ## builds what tests run beside vwrap: minutes when cold, once for its sources
+	cd e2e && $(GO) run ./built/prepare
+
+e2e: build servers
 	cd e2e && $(GO) vet ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m .
 
-e2e-containers: build ## under a Docker engine of its own, which it starts and stops: ENTRYPOINT, Compose, dev containers
+e2e-containers: build servers ## under a Docker engine of its own, which it starts and stops: ENTRYPOINT, Compose, dev containers
 	.ci/install containers
 	cd e2e && PATH="$$($(GO) env GOPATH)/bin:$$PATH" VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 30m ./containers
 
-e2e-full: build ## what takes too long for each run: clusters that lose their leader, and the soak
+e2e-full: build servers ## what takes too long for each run: clusters that lose their leader, and the soak
 	.ci/install test
 	cd e2e && $(GO) vet -tags full ./... && VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -tags full -count=1 -timeout 30m -run '^(TestCluster|TestServerKilled|TestLive|TestOverlap|TestSupervisorHoldsNoValueInAnyMode)' .
 	$(MAKE) --no-print-directory soak
 
-contract: build ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
+contract: build servers ## tries vwrap, tini and dumb-init, and writes docs/process-contract.md; and the table of docs/faults.md
 	.ci/install test
 	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
@@ -57,7 +60,7 @@ bench: build bench-checks ## prints figures; writes them into docs/performance.m
 bench-checks: ## what the checks may take: parity 128 MiB for a hundred thousand keys, leaks half the speed of grep
 	$(GO) test -run - -bench Tree -benchtime 1x -timeout 30m ./internal/check/parity ./internal/check/leaks
 
-soak: build ## one fault after another for SOAK, of a seed that it prints
+soak: build servers ## one fault after another for SOAK, of a seed that it prints
 	.ci/install test
 	cd e2e && VWRAP_SOAK=$(or $(SOAK),10m) VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -timeout 24h -run '^TestSoak$$' -v .
 

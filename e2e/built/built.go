@@ -89,7 +89,7 @@ func cached(dir, what string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	fmt.Fprintf(os.Stderr, "e2e: building %s into %s (once; some minutes and 500 MB of modules when cold)\n", what, binary)
+	fmt.Fprintf(os.Stderr, "building %s into %s (once; some minutes and 500 MB of modules when cold)\n", what, binary)
 	// Under a name of its own until it is whole: another run may be looking for it.
 	partial := fmt.Sprintf("%s.%d", binary, os.Getpid())
 	defer os.Remove(partial)
