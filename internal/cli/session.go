@@ -323,11 +323,15 @@ func (s *session) keeper(client *vault.Client, token vault.Token) *vault.Keeper 
 	return vault.NewKeeper(client, token, o)
 }
 
+// atRest is how long after its beginning a supervisor has done what it does only then.
+const atRest = time.Second
+
 // supervise runs the command under a supervisor.
 func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client *vault.Client, token vault.Token, inbox *signals.Inbox) (proc.Status, error) {
 	if err := proc.AdoptOrphans(); err != nil {
 		s.log.Warn(err.Error())
 	}
+	defer time.AfterFunc(atRest, proc.LetGoOfProgram).Stop()
 	s.policy.Shared = l.Terminal.Mode == proc.Shared
 	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
