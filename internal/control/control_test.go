@@ -437,3 +437,16 @@ func TestTurnedAway(t *testing.T) {
 		t.Errorf("nobody listens: %v", err)
 	}
 }
+
+// What others have named is shown, and not obeyed.
+func TestStatusWithEscapes(t *testing.T) {
+	const evil = "a\x1b[31mb\u202e"
+	s := Status{
+		Command: evil, Vault: &Vault{Address: evil, Outage: evil}, Unhealthy: []string{evil}, Problem: evil,
+		Secrets: []Secret{{Variables: []string{evil, evil}, Source: "vault", Path: evil, Pending: evil, Problem: evil}, {Variables: []string{"B"}, Source: evil, Path: "p"}},
+	}
+	s.Vault.Since = &s.Now
+	if text := s.Text(Style{}); strings.ContainsAny(text, "\x1b\u202e") || strings.Count(text, `a\x1b[31mb\u202e`) < 8 {
+		t.Errorf("%q", text)
+	}
+}
