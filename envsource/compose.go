@@ -44,13 +44,18 @@ func (p Plan) compose(r *Result) error {
 			r.Literal[name] = from == literal
 		}
 	}
-	for name, value := range environ {
+	var nul []string
+	for _, name := range slices.Sorted(maps.Keys(environ)) {
+		value := environ[name]
 		if strings.IndexByte(value, 0) >= 0 {
-			errs = append(errs, fmt.Errorf("%s: the value has a NUL byte in it, which no environment can hold", name))
+			nul = append(nul, curt(name))
 		}
 		r.Environ = append(r.Environ, name+"="+value)
 	}
 	slices.Sort(r.Environ)
+	if len(nul) > 0 {
+		errs = append(errs, fmt.Errorf("%s: the value has a NUL byte in it, which no environment can hold", few(nul)))
+	}
 	return errors.Join(errs...)
 }
 
@@ -70,30 +75,37 @@ func (p Plan) spread(r *Result, errs *[]error) [levels]map[string]field {
 	for _, s := range p.wholes {
 		key := r.Carry.Located[s.Read.Key()]
 		kept := r.Carry.Answers[key]
+		var warnings []string
+		var wrong []error
 		for _, name := range slices.Sorted(maps.Keys(kept.Fields)) {
 			variable := variableName(s, name)
 			switch _, named := p.slots[s.Level][variable]; {
 			case p.preserve[variable]:
 			case forbidden(variable):
 				if !named {
-					r.Warnings = append(r.Warnings, fmt.Sprintf(
+					warnings = append(warnings, fmt.Sprintf(
 						"%s: field %q would set %s, which a whole secret may not: name %s in vwrap.yaml to allow it",
-						s.Read, name, variable, variable))
+						s.Read, cut(name), cut(variable), cut(variable)))
 				}
 			case named:
-				*errs = append(*errs, fmt.Errorf("%s: %w: set by both %s and field %q of %s",
-					variable, ErrClash, p.slots[s.Level][variable].origin, name, s.Read))
+				wrong = append(wrong, fmt.Errorf("%s: %w: set by both %s and field %q of %s",
+					cut(variable), ErrClash, p.slots[s.Level][variable].origin, cut(name), s.Read))
 			case s.Level != LevelFallback && all[s.Level][variable].origin != "":
-				*errs = append(*errs, fmt.Errorf("%s: %w: set by both %s and field %q of %s",
-					variable, ErrClash, all[s.Level][variable].origin, name, s.Read))
+				wrong = append(wrong, fmt.Errorf("%s: %w: set by both %s and field %q of %s",
+					cut(variable), ErrClash, all[s.Level][variable].origin, cut(name), s.Read))
 			default:
 				if err := checkName(variable); err != nil {
-					*errs = append(*errs, fmt.Errorf("%s: %w", s.Read, err))
+					wrong = append(wrong, fmt.Errorf("%s: %w", s.Read, err))
 					continue
 				}
-				all[s.Level][variable] = field{text(kept.Fields[name]), fmt.Sprintf("field %q of %s", name, s.Read), key}
+				all[s.Level][variable] = field{text(kept.Fields[name]), fmt.Sprintf("field %q of %s", cut(name), s.Read), key}
 			}
 		}
+		r.Warnings = append(r.Warnings, firstOf(warnings, s.Read.String())...)
+		if n := len(wrong) - fewNames; n > 0 {
+			wrong = append(wrong[:fewNames], fmt.Errorf("%s: and %d more like these", s.Read, n))
+		}
+		*errs = append(*errs, wrong...)
 	}
 	return all
 }

@@ -161,7 +161,10 @@ func parseVault(text string, at int) (Ref, error) {
 	if path == "" {
 		return Ref{}, malformed(at, "the path is empty (want vault:PATH#FIELD)")
 	}
-	if i := strings.IndexAny(path, " \t\r\n?\x00"); i >= 0 {
+	if err := shows(text, at); err != nil {
+		return Ref{}, err
+	}
+	if i := strings.IndexAny(path, " ?"); i >= 0 {
 		return Ref{}, malformed(at+i, "%q cannot stand in a path", path[i:i+1])
 	}
 	if !found || rest == "" {
@@ -183,6 +186,16 @@ func parseVault(text string, at int) (Ref, error) {
 		return ref, ref.options(query, at+len(selector)+1)
 	}
 	return ref, nil
+}
+
+// shows refuses what a terminal would obey in place of showing it: references are shown, and may be somebody else's.
+func shows(text string, at int) error {
+	for i, c := range text {
+		if !plain(c) {
+			return malformed(at+i, "%q cannot stand in a reference: no terminal shows it", string(c))
+		}
+	}
+	return nil
 }
 
 // selectField parses FIELD, FIELD#VERSION or /json/pointer.
@@ -235,7 +248,7 @@ func (r *Ref) options(text string, at int) error {
 			}
 		case name == "namespace":
 			ns, err := url.PathUnescape(value)
-			if err != nil {
+			if err != nil || shows(ns, at) != nil {
 				return malformed(at, "the namespace is not well escaped")
 			}
 			r.Read.Namespace = strings.Trim(ns, "/")
@@ -251,7 +264,7 @@ func parseFile(path string) (Ref, error) {
 	if path == "" {
 		return Ref{}, malformed(len(schemeFile), "the path is empty (want file:/run/secrets/NAME)")
 	}
-	return Ref{Read: Read{Source: SourceFile, Path: path, Method: MethodRead}, Field: FileField}, nil
+	return Ref{Read: Read{Source: SourceFile, Path: path, Method: MethodRead}, Field: FileField}, shows(path, len(schemeFile))
 }
 
 func parseDotenv(text string) (Ref, error) {
@@ -262,5 +275,5 @@ func parseDotenv(text string) (Ref, error) {
 	case !found || key == "":
 		return Ref{}, malformed(len(schemeDotenv)+len(path), "%q names no key (want dotenv:FILE#KEY)", path)
 	}
-	return Ref{Read: Read{Source: SourceDotenv, Path: path, Method: MethodRead}, Field: key}, nil
+	return Ref{Read: Read{Source: SourceDotenv, Path: path, Method: MethodRead}, Field: key}, shows(text, len(schemeDotenv))
 }

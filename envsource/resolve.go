@@ -238,8 +238,12 @@ func (c *collector) take(key string, w *want, answer Answer) {
 	kept.Digest = c.fetch.Digest(text)
 	c.keep(key, kept)
 	c.hold(key, w, answer, kept)
+	var warnings []string
 	for _, text := range answer.Warnings {
-		c.warn("%s: %s", c.names(w), Shown(text))
+		warnings = append(warnings, c.names(w)+": "+curt(text))
+	}
+	for _, line := range firstOf(warnings, c.names(w)) {
+		c.warn("%s", line)
 	}
 }
 
@@ -346,10 +350,10 @@ func OutageOf(err error) string {
 func (w *want) lacks(a Answer) error {
 	var names []string
 	for name := range a.Fields {
-		names = append(names, Shown(name))
+		names = append(names, curt(name))
 	}
 	slices.Sort(names)
-	have := strings.Join(names, ", ")
+	have := few(names)
 	var errs []error
 	for _, field := range slices.Sorted(maps.Keys(w.fields)) {
 		if _, ok := a.Fields[field]; !ok {

@@ -194,6 +194,35 @@ func TestWholeSecrets(t *testing.T) {
 	}
 }
 
+// Who writes a secret does not fill the screen of who reads it.
+func TestManyFieldsAreTold(t *testing.T) {
+	f := newFake()
+	forbidden, wrong, huge := map[string]any{}, map[string]any{}, map[string]any{}
+	for i := range 1000 {
+		forbidden[fmt.Sprintf("LD_%03d", i)] = "hush"
+		wrong[fmt.Sprintf("a%03d", i)], wrong[fmt.Sprintf("A%03d", i)] = "hush", "hush"
+		huge[fmt.Sprintf("a%03d", i)] = "nul\x00"
+	}
+	huge[strings.Repeat("Z", 1<<20)] = "nul\x00"
+	f.secrets["kv/data/forbidden"], f.secrets["kv/data/wrong"], f.secrets["kv/data/huge"] = forbidden, wrong, huge
+	whole := func(path string) Input {
+		return Input{Secrets: []Secret{{Read: Read{Source: SourceVault, Path: path, Method: MethodRead}, Level: LevelFlag, Origin: "--from " + path}}}
+	}
+	r, err := resolve(t, f, whole("kv/forbidden"), Fetch{})
+	if n := len(r.Warnings); err != nil || n != 21 || r.Warnings[20] != "kv/forbidden: and 980 more like these" {
+		t.Errorf("%d warnings, the last is %q; %v", n, r.Warnings[n-1], err)
+	}
+	_, err = resolve(t, f, whole("kv/wrong"), Fetch{})
+	if lines := strings.Split(fmt.Sprint(err), "\n"); len(lines) != 21 || lines[20] != "kv/wrong: and 980 more like these" || !errors.Is(err, ErrClash) {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+	for _, in := range []Input{whole("kv/huge"), flags("A=vault:kv/huge#none")} {
+		if _, err = resolve(t, f, in, Fetch{}); err == nil || len(err.Error()) > 1000 || !strings.Contains(err.Error(), ", and 981 more") {
+			t.Errorf("%.200q", fmt.Sprint(err))
+		}
+	}
+}
+
 // Every error of a start is told, all at once.
 func TestAllErrorsTogether(t *testing.T) {
 	f := newFake()

@@ -29,8 +29,8 @@ func (Source) Locate(_ context.Context, r envsource.Read) (envsource.Read, error
 
 // Read answers with every key of the file as a field. Errors wrap envsource.ErrMissing where there is no such
 // file; none quotes a line of it.
-func (Source) Read(_ context.Context, r envsource.Read) (envsource.Answer, error) {
-	content, err := file.Content(r.Path, limit)
+func (Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, error) {
+	content, err := file.Content(ctx, r.Path, limit)
 	if err != nil {
 		return envsource.Answer{}, err
 	}

@@ -4,11 +4,7 @@ package file
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,9 +22,9 @@ type Source struct{}
 func (Source) Locate(_ context.Context, r envsource.Read) (envsource.Read, error) { return r, nil }
 
 // Read answers with the file's content, less one trailing newline, as the field envsource.FileField. Errors wrap
-// envsource.ErrMissing where there is no such file and envsource.ErrDenied where it cannot be opened.
-func (Source) Read(_ context.Context, r envsource.Read) (envsource.Answer, error) {
-	content, err := Content(r.Path, limit)
+// envsource.ErrMissing where there is no such file and envsource.ErrDenied where it cannot be opened. ctx ends the wait for a pipe.
+func (Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, error) {
+	content, err := Content(ctx, r.Path, limit)
 	if err != nil {
 		return envsource.Answer{}, err
 	}
@@ -45,27 +41,4 @@ func (Source) Read(_ context.Context, r envsource.Read) (envsource.Answer, error
 		Kind:   envsource.KindStatic,
 		Asked:  time.Now(),
 	}, nil
-}
-
-// Content reads the file at path, at most limit bytes. Its errors wrap envsource's sentinels and never quote the
-// content.
-func Content(path string, limit int64) (string, error) {
-	f, err := os.Open(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", envsource.Mark(fmt.Errorf("%s: no such file", path), envsource.ErrMissing)
-	case errors.Is(err, fs.ErrPermission):
-		return "", envsource.Mark(fmt.Errorf("%s: permission denied", path), envsource.ErrDenied)
-	case err != nil:
-		return "", err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return "", err
-	}
-	if int64(len(content)) > limit {
-		return "", fmt.Errorf("%s: longer than %d KiB", path, limit>>10)
-	}
-	return string(content), nil
 }

@@ -183,6 +183,9 @@ func (c *Client) classify(what string, err error) error {
 	if errors.Is(err, tooLarge{}) {
 		return fmt.Errorf("%s: %w: what answers at %s?", what, tooLarge{}, c.address)
 	}
+	if many, ok := errors.AsType[tooMany](err); ok {
+		return fmt.Errorf("%s: %w, and vwrap takes no more", what, many)
+	}
 	if !errors.As(err, &r) {
 		return envsource.Mark(fmt.Errorf("no answer from Vault at %s: %w", c.address, bare(err)), envsource.ErrUnavailable)
 	}

@@ -20,16 +20,16 @@ import (
 	"github.com/vwrap/vwrap/envsource/secret"
 )
 
-// counted is a server that counts connections, and holds answers back until as many requests are there as are awaited.
-type counted struct {
+// counter is a server that counts connections, and holds answers back until as many requests are there as are awaited.
+type counter struct {
 	*httptest.Server
 	opened  atomic.Int32
 	arrived sync.WaitGroup
 }
 
-func count(t *testing.T, awaited int, secure bool) *counted {
+func newCounter(t *testing.T, awaited int, secure bool) *counter {
 	t.Helper()
-	c := &counted{}
+	c := &counter{}
 	c.arrived.Add(awaited)
 	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c.arrived.Done()
@@ -54,7 +54,7 @@ func count(t *testing.T, awaited int, secure bool) *counted {
 func TestAhead(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		const requests = 20
-		server := count(t, requests, secure)
+		server := newCounter(t, requests, secure)
 		conf := Config{Address: server.URL}
 		if secure {
 			conf.CACert = filepath.Join(t.TempDir(), "ca.pem")
@@ -85,7 +85,7 @@ func TestAhead(t *testing.T) {
 
 // A server whose certificate nobody trusts is refused in the words of net/http, ahead or not.
 func TestAheadTrustsNobodyMore(t *testing.T) {
-	server := count(t, 1, true)
+	server := newCounter(t, 1, true)
 	s, err := NewSource(Config{Address: server.URL}, secret.New("token"))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestAheadTrustsNobodyMore(t *testing.T) {
 }
 
 func TestAheadIsForTheServerAlone(t *testing.T) {
-	server := count(t, 1, false)
+	server := newCounter(t, 1, false)
 	for _, conf := range []Config{{Address: server.URL, Proxy: "http://127.0.0.1:1"}, {Address: "unix:///run/vault.sock"}} {
 		c, err := NewClient(conf)
 		if err != nil {

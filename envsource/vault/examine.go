@@ -219,7 +219,8 @@ func (a Auth) Origin(t Token, getenv func(string) string) string {
 	return "the token helper that ~/.vault names"
 }
 
-// Files are those that a takes a credential from, whether they are there or not.
+// Files are those that a takes a credential from, whether they are there or not. One may be a pipe, which somebody has
+// yet to feed.
 func (a Auth) Files(getenv func(string) string) []string {
 	file := ""
 	switch a.Method {

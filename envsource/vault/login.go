@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/file"
 	"github.com/vwrap/vwrap/envsource/secret"
 )
 
@@ -103,7 +103,7 @@ func (a *Auth) proof(ctx context.Context, c *Client, getenv func(string) string)
 	case "kubernetes", "jwt":
 		return a.jwt(ctx, getenv)
 	case "userpass", "ldap":
-		return a.password(getenv)
+		return a.password(ctx, getenv)
 	case "cert":
 		return a.certificate(c)
 	}
@@ -156,8 +156,8 @@ func (a Auth) ownToken(ctx context.Context, getenv func(string) string) (Token, 
 		id := strings.TrimSpace(Environ(getenv, "TOKEN"))
 		return Token{ID: secret.New(id)}, checkCredential("VAULT_TOKEN", id)
 	}
-	id, err := credentialFile(file)
-	if errors.Is(err, os.ErrNotExist) && !named {
+	id, err := credentialFile(ctx, file)
+	if errors.Is(err, envsource.ErrMissing) && !named {
 		return Token{}, fmt.Errorf("%w for Vault: set VAULT_TOKEN or VAULT_TOKEN_FILE, run \"vault login\", or set vault.auth in vwrap.yaml",
 			ErrNoCredential)
 	}
@@ -178,13 +178,26 @@ func (a Auth) tokenFile(getenv func(string) string) (file string, named bool) {
 	return filepath.Join(getenv("HOME"), ".vault-token"), false
 }
 
+// mostCredential is more than any credential takes, in bytes.
+const mostCredential = 64 << 10
+
+// contentOf reads a file that has a credential. A pipe is waited for as long as ctx lasts, or an answer of the server's would be.
+func contentOf(ctx context.Context, path string) (string, error) {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+	}
+	return file.Content(ctx, path, mostCredential)
+}
+
 // credentialFile reads a token or a secret_id from a file.
-func credentialFile(path string) (string, error) {
-	content, err := os.ReadFile(path)
+func credentialFile(ctx context.Context, path string) (string, error) {
+	content, err := contentOf(ctx, path)
 	if err != nil {
 		return "", err
 	}
-	id := strings.TrimSpace(string(content))
+	id := strings.TrimSpace(content)
 	if id == "" {
 		return "", fmt.Errorf("%w: %s is empty", ErrNoCredential, path)
 	}
@@ -225,7 +238,7 @@ func (a *Auth) secretID(ctx context.Context, c *Client, getenv func(string) stri
 	id := strings.TrimSpace(Environ(getenv, "SECRET_ID"))
 	if a.SecretIDFile != "" {
 		var err error
-		if id, err = credentialFile(a.SecretIDFile); err != nil {
+		if id, err = credentialFile(ctx, a.SecretIDFile); err != nil {
 			return "", fmt.Errorf("read the secret_id: %w", err)
 		}
 	}

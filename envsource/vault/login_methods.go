@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/vwrap/vwrap/envsource"
@@ -41,7 +40,7 @@ func (a Auth) signedToken(ctx context.Context, getenv func(string) string) (stri
 		file = podToken
 	}
 	if file != "" {
-		return named("the token to log in with", file)
+		return named(ctx, "the token to log in with", file)
 	}
 	variable := cmp.Or(a.JWTEnv, "VAULT_ID_TOKEN")
 	token := strings.TrimSpace(getenv(variable))
@@ -59,16 +58,13 @@ func (a Auth) signedToken(ctx context.Context, getenv func(string) string) (stri
 }
 
 // named is credentialFile, with the reason for reading in its errors.
-func named(what, file string) (string, error) {
-	text, err := credentialFile(file)
+func named(ctx context.Context, what, file string) (string, error) {
+	text, err := credentialFile(ctx, file)
 	if err != nil && !errors.Is(err, ErrNoCredential) {
 		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	return text, err
 }
-
-// mostToken is more than a signed token takes.
-const mostToken = 64 << 10
 
 // githubToken asks GitHub Actions for a signed token of the job that vwrap runs in (GitHub, "OpenID Connect reference":
 // ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN).
@@ -107,25 +103,25 @@ func githubToken(ctx context.Context, getenv func(string) string, audience strin
 	var reply struct {
 		Value string `json:"value"`
 	}
-	if json.NewDecoder(io.LimitReader(answer.Body, mostToken)).Decode(&reply) != nil || reply.Value == "" {
+	if json.NewDecoder(io.LimitReader(answer.Body, mostCredential)).Decode(&reply) != nil || reply.Value == "" {
 		return "", errors.New("the answer of GitHub's token service has no token")
 	}
 	return reply.Value, checkCredential("the answer of GitHub's token service", reply.Value)
 }
 
 // password is for the methods userpass and ldap (https://developer.hashicorp.com/vault/api-docs/auth/userpass).
-func (a Auth) password(getenv func(string) string) (proof, error) {
+func (a Auth) password(ctx context.Context, getenv func(string) string) (proof, error) {
 	user := cmp.Or(a.Username, Environ(getenv, "USERNAME"))
 	if user == "" {
 		return proof{}, fmt.Errorf("%w: the method %s needs a name: set vault.auth.username or VAULT_USERNAME", ErrNoCredential, a.Method)
 	}
 	password := Environ(getenv, "PASSWORD")
 	if a.PasswordFile != "" {
-		content, err := os.ReadFile(a.PasswordFile)
+		content, err := contentOf(ctx, a.PasswordFile)
 		if err != nil {
 			return proof{}, fmt.Errorf("read the password: %w", err)
 		}
-		password = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+		password = strings.TrimSuffix(strings.TrimSuffix(content, "\n"), "\r")
 	}
 	if password == "" {
 		return proof{}, fmt.Errorf("%w: the method %s needs a password: set vault.auth.password_file or VAULT_PASSWORD", ErrNoCredential, a.Method)

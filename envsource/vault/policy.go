@@ -35,7 +35,7 @@ func PolicyText(uses []Use, child bool) (string, error) {
 			b.WriteByte('\n')
 		}
 		if namespace != "" {
-			fmt.Fprintf(&b, "# In the namespace %s:\n\n", namespace)
+			fmt.Fprintf(&b, "# In the namespace %s:\n\n", envsource.Shown(namespace))
 		}
 		writePolicy(&b, byNamespace[namespace], child)
 	}
@@ -83,7 +83,7 @@ func writeRule(b *strings.Builder, rules []rule) {
 	}
 	slices.Sort(capabilities)
 	slices.Sort(comments)
-	fmt.Fprintf(b, "# %s\npath %s { capabilities = [%s] }\n", strings.Join(slices.Compact(comments), "; "),
+	fmt.Fprintf(b, "# %s\npath %s { capabilities = [%s] }\n", envsource.Shown(strings.Join(slices.Compact(comments), "; ")),
 		strconv.Quote(rules[0].path), strings.Join(slices.Compact(capabilities), ", "))
 }
 

@@ -67,7 +67,7 @@ func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, redirected{}
 	}
 	if err == nil {
-		answer.Body = &upTo{answer.Body, mostAnswer}
+		answer.Body = count(r, &upTo{answer.Body, mostAnswer})
 	}
 	if err != nil || answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
 		return answer, err

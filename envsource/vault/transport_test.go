@@ -68,7 +68,8 @@ func TestAnswersWithoutEnd(t *testing.T) {
 		header            int
 	}{
 		"a value":      {begin: `{"data":{"key":"`, more: "hush", want: "the answer is larger than 32 MiB"},
-		"many keys":    {begin: `{"data":{"a":1`, more: `,"hush":1`, want: "the answer is larger than 32 MiB"},
+		"many keys":    {begin: `{"data":{"a":1`, more: `,"hush":1`, want: "the answer has more than 10000 fields"},
+		"many objects": {begin: `{"data":{"a":[1`, more: `,{"hush":1}`, want: "the answer has more than 100000 values"},
 		"a deep value": {begin: `{"data":{"key":`, more: "[", want: "the answer is larger than 32 MiB"},
 		"deep, ended":  {begin: `{"data":{"key":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`},
 		"a header":     {begin: `{}`, header: 1 << 20},

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/internal/junit"
 )
 
@@ -15,6 +17,9 @@ var Formats = []string{"text", "json", "junit", "github"}
 // Write tells reports in a format; colour is for text.
 func Write(w io.Writer, format string, colour bool, reports ...Report) error {
 	var b strings.Builder
+	if format != "json" { // which has escapes of its own
+		reports = shown(reports)
+	}
 	switch format {
 	case "json":
 		if err := writeJSON(&b, reports); err != nil {
@@ -31,6 +36,31 @@ func Write(w io.Writer, format string, colour bool, reports ...Report) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// shown is reports with what a terminal would obey in place of showing it escaped: names of files and of keys may be anybody's.
+func shown(reports []Report) []Report {
+	all := slices.Clone(reports)
+	for i, r := range all {
+		all[i].Summary, all[i].Diff = shownLines(r.Summary), shownLines(r.Diff)
+		all[i].Passed, all[i].Findings = slices.Clone(r.Passed), slices.Clone(r.Findings)
+		for j, name := range r.Passed {
+			all[i].Passed[j] = envsource.Shown(name)
+		}
+		for j, f := range r.Findings {
+			f.Subject, f.File, f.Text, f.Mend = envsource.Shown(f.Subject), envsource.Shown(f.File), shownLines(f.Text), shownLines(f.Mend)
+			all[i].Findings[j] = f
+		}
+	}
+	return all
+}
+
+func shownLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = envsource.Shown(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func writeJSON(w io.Writer, reports []Report) error {

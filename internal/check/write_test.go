@@ -188,3 +188,25 @@ func TestColours(t *testing.T) {
 		}
 	}
 }
+
+// No format but JSON, which has its own, shows a terminal what it would obey; and lines stay lines.
+func TestEscapes(t *testing.T) {
+	t.Parallel()
+	const evil = "a\x1b[31mb\u202e"
+	r := check.Report{
+		Check: "leaks", Summary: evil, Diff: "-" + evil + "\n+b\n", Passed: []string{evil},
+		Findings: []check.Finding{{Rule: "r", Subject: evil, File: evil + "\n", Line: 1, Text: evil, Mend: evil + "\nb"}},
+	}
+	for _, format := range []string{"text", "github", "junit"} {
+		var b strings.Builder
+		if err := check.Write(&b, format, false, r); err != nil {
+			t.Fatal(err)
+		}
+		if text := b.String(); strings.ContainsAny(text, "\x1b\u202e") || !strings.Contains(text, `a\x1b[31mb\u202e\n`) || strings.Contains(text, `\nb`) {
+			t.Errorf("%s: %q", format, text)
+		}
+	}
+	if r.Findings[0].Text != evil || r.Passed[0] != evil {
+		t.Errorf("the report is another: %+v", r)
+	}
+}

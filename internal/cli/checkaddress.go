@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +14,7 @@ import (
 	"github.com/vwrap/vwrap/internal/check"
 	"github.com/vwrap/vwrap/internal/check/address"
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/worktree"
 )
 
 func addressChecker() checker {
@@ -61,9 +64,7 @@ func (i *invocation) checkAddress(c *cli.Context) (check.Report, error) {
 
 // tracked says of the files below root whether git has them; nil where git does not know the folder.
 func tracked(root string) func(file string) bool {
-	list := exec.Command("git", "ls-files", "-z", "--cached")
-	list.Dir = root
-	out, err := list.Output()
+	out, err := worktree.Git(context.Background(), exec.CommandContext, cmp.Or(root, "."), "ls-files", "-z", "--cached").Output()
 	if err != nil {
 		return nil
 	}

@@ -72,6 +72,9 @@ func (i *invocation) checkParity(c *cli.Context) (check.Report, error) {
 	}
 	var m parity.Manifest
 	if against == "" && !c.Bool("write-manifest") {
+		if err := trustManifest(c, s.conf); err != nil {
+			return check.Report{}, err
+		}
 		if m, err = readManifest(c, where); err != nil {
 			return check.Report{}, err
 		}

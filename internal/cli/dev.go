@@ -50,7 +50,7 @@ func devFlags() []cli.Flag {
 		&cli.StringFlag{Name: "listen", EnvVars: []string{"VWRAP_LISTEN"}, Usage: "the server listens at `HOST:PORT`", DefaultText: "127.0.0.1:8200 or next, with CMD any free port"},
 		&cli.BoolFlag{Name: "i-know-this-is-exposed", EnvVars: []string{"VWRAP_I_KNOW_THIS_IS_EXPOSED"}, Usage: "let --listen name an address that others can reach"},
 		&cli.StringFlag{Name: "token-file", EnvVars: []string{"VWRAP_TOKEN_FILE"}, Usage: "write the root token to `FILE`, for its owner alone, instead of printing it"},
-		&cli.BoolFlag{Name: "run-commands", EnvVars: []string{"VWRAP_RUN_COMMANDS"}, Usage: "run the programs that vwrap.yaml names for its seeds, without asking"},
+		&cli.BoolFlag{Name: "run-commands", EnvVars: []string{"VWRAP_RUN_COMMANDS"}, Usage: "run the programs and the image that vwrap.yaml names, without asking"},
 		&cli.BoolFlag{Name: "ci", EnvVars: []string{"VWRAP_CI"}, Usage: "start even where CI is set"},
 		&cli.BoolFlag{Name: "build-devvault", EnvVars: []string{"VWRAP_BUILD_DEVVAULT"}, Usage: "build devvault, a real Vault in one program, and end"},
 		&cli.StringFlag{Name: "from-env", EnvVars: []string{"VWRAP_FROM_ENV"}, Usage: "put what the dotenv file `FILE` has into KV, and print the references that replace it"},
@@ -189,36 +189,43 @@ func hasten(conf *config.Config, every time.Duration) {
 	}
 }
 
-// devOrders are what the host of the server has to know.
-// consent asks whether the programs that vwrap.yaml names for its seeds are to be run, unless that was said: the file may have come with a
-// repository.
+// consent asks whether the programs that vwrap.yaml names for its seeds, and its image, are to be run, unless that was said: the file may
+// have come with a repository.
 func (s *session) consent(c *cli.Context) error {
-	commands := s.conf.Dev.Commands()
-	if len(commands) == 0 || c.Bool("run-commands") {
-		return nil
-	}
 	var lines []string
-	for _, command := range commands {
+	if kind, image := s.devServer(c); kind == backend.Docker && c.String("image") == "" && image != backend.DefaultImage {
+		if err := backend.CheckImage(image); err != nil {
+			return err
+		}
+		lines = append(lines, "docker run "+image)
+	}
+	for _, command := range s.conf.Dev.Commands() {
 		lines = append(lines, printable(shellLine(command.Args)))
+	}
+	if len(lines) == 0 || c.Bool("run-commands") {
+		return nil
 	}
 	name := filepath.Base(s.conf.File)
 	if !proc.IsTerminal(0) || !proc.IsTerminal(2) {
 		return fmt.Errorf("dev: %s would have run: %s: add --run-commands where that is meant", name, strings.Join(lines, "; "))
 	}
-	fmt.Fprintf(proc.Stderr{}, "vwrap: for its seeds %s would run:\n  %s\nrun them? (--run-commands does not ask) [y/N] ", name, strings.Join(lines, "\n  "))
+	fmt.Fprintf(proc.Stderr{}, "vwrap: %s would run:\n  %s\nrun them? (--run-commands does not ask) [y/N] ", name, strings.Join(lines, "\n  "))
 	if !agrees(c.Context) {
-		return fmt.Errorf("dev: nothing is run: take the commands out of %s, or agree", name)
+		return fmt.Errorf("dev: nothing is run: take that out of %s, or agree", name)
 	}
 	return nil
 }
 
+// devServer is the kind of server that is wanted, and the image that it has where it is a container.
+func (s *session) devServer(c *cli.Context) (kind, image string) {
+	return cmp.Or(c.String("server"), s.conf.Dev.Server, backend.Auto), cmp.Or(c.String("image"), s.conf.Dev.Image, backend.DefaultImage)
+}
+
+// devOrders are what the host of the server has to know.
 func (s *session) devOrders(c *cli.Context, wrapped bool) (host.Orders, error) {
 	o := host.Orders{Config: s.conf.File, Profile: s.conf.Profile, Input: s.input, Drill: drillOf(c)}
-	o.Server = backend.Options{
-		Kind:  cmp.Or(c.String("server"), s.conf.Dev.Server, backend.Auto),
-		Image: cmp.Or(c.String("image"), s.conf.Dev.Image, backend.DefaultImage),
-		Token: cmp.Or(vault.Environ(os.Getenv, "DEV_ROOT_TOKEN_ID"), host.NewToken()),
-	}
+	o.Server.Kind, o.Server.Image = s.devServer(c)
+	o.Server.Token = cmp.Or(vault.Environ(os.Getenv, "DEV_ROOT_TOKEN_ID"), host.NewToken())
 	if !slices.Contains(backend.Kinds, o.Server.Kind) {
 		return o, fmt.Errorf("--server %s: want %s", o.Server.Kind, strings.Join(backend.Kinds, ", "))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/file"
 	"github.com/vwrap/vwrap/internal/watch"
 )
 
@@ -13,7 +14,7 @@ func (s *session) followFiles(notice func(envsource.Notice)) (end func()) {
 	reads := map[string][]envsource.Read{} // by path
 	var paths []string
 	for _, r := range s.plan.Reads() {
-		if r.Source == envsource.SourceVault {
+		if r.Source == envsource.SourceVault || file.Pipe(r.Path) { // what came out of a pipe does not come again
 			continue
 		}
 		if reads[r.Path] == nil {

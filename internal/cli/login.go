@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/file"
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/proc"
@@ -36,7 +37,9 @@ func (s *session) login(inbox *signals.Inbox) (vault.Token, *vault.Client, proc.
 	go func() {
 		var again func(error)
 		if !s.plan.CanDoWithout(envsource.SourceVault) {
-			p := envsource.NewPatience(func(problem string) { s.warn(courier.Waiting(problem, s.orders.Vault.Address, s.timeout)) })
+			p := envsource.NewPatience(func(problem string) {
+				s.warn(courier.Waiting(problem, s.orders.Vault.Address, s.auth.Files(s.getenv), s.timeout))
+			})
 			defer p.Done()
 			again = p.Again
 		}
@@ -126,15 +129,15 @@ func (s *session) followToken(ctx context.Context, token vault.Token, client *va
 	if token.Parent != nil {
 		token = *token.Parent
 	}
-	if token.File == "" {
+	if token.File == "" || file.Pipe(token.File) { // what came out of a pipe does not come again
 		return
 	}
-	file, err := watch.New(0, token.File)
+	changed, err := watch.New(0, token.File)
 	if err != nil {
 		s.log.Debug(err.Error())
 		return
 	}
-	defer file.Close()
+	defer changed.Close()
 	known := token.ID
 	for { // it may have changed before it was watched
 		token, err := s.auth.Login(ctx, client, s.getenv)
@@ -148,7 +151,7 @@ func (s *session) followToken(ctx context.Context, token vault.Token, client *va
 		select {
 		case <-ctx.Done():
 			return
-		case <-file.Changes():
+		case <-changed.Changes():
 		}
 	}
 }

@@ -107,7 +107,7 @@ func planText(all []planned, kept []string, width int) string {
 				fmt.Fprintf(&b, "%s\n", label)
 				label = ""
 			}
-			fmt.Fprintf(&b, "%-*s  %s\n", names, label, manual.Fold(text, names+2, width))
+			fmt.Fprintf(&b, "%-*s  %s\n", names, label, manual.Fold(printable(text), names+2, width))
 			label = ""
 		}
 	}
@@ -115,7 +115,7 @@ func planText(all []planned, kept []string, width int) string {
 		b.WriteString("nothing is injected: no vwrap.yaml, -e, --from or inherited reference sets a variable\n")
 	}
 	if len(kept) > 0 {
-		fmt.Fprintf(&b, "kept as inherited: %s\n", strings.Join(kept, ", "))
+		fmt.Fprintf(&b, "kept as inherited: %s\n", printable(strings.Join(kept, ", ")))
 	}
 	return b.String()
 }
@@ -134,9 +134,9 @@ func (p planned) lines() []string {
 
 func (p planned) label() string {
 	if p.Name == "" {
-		return p.Prefix + "*"
+		return printable(p.Prefix) + "*"
 	}
-	return p.Name
+	return printable(p.Name)
 }
 
 func (p planned) from() string {

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/vwrap/vwrap/internal/config"
 )
 
-// trust approves the address that vwrap.yaml names for that file.
+// trust approves the address that vwrap.yaml names for that file; said so, that of its manifest's server.
 func (i *invocation) trust(c *cli.Context) error {
 	conf, err := load(c)
 	if err != nil {
@@ -34,7 +35,7 @@ func (i *invocation) trust(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if has, err := config.NormalizeAddress(named); err != nil || has != want {
+	if has, err := config.NormalizeAddress(named); (err != nil || has != want) && want != conf.ManifestServer() {
 		return fmt.Errorf("%s names the address %q, not %q: run \"vwrap trust\" after you have looked at it", conf.File, named, address)
 	}
 	dir, err := os.UserConfigDir()
@@ -47,4 +48,16 @@ func (i *invocation) trust(c *cli.Context) error {
 	i.status = 0
 	_, err = fmt.Fprintf(os.Stderr, "vwrap: credentials may go to %s while %s names it\n", want, conf.File)
 	return err
+}
+
+// trustManifest refuses to send the manifest's token to a server that vwrap.yaml alone names, and nobody has approved.
+func trustManifest(c *cli.Context, conf config.Config) error {
+	if c.String("manifest-token") == "" || c.String("manifest") != "" || !strings.Contains(conf.Check.Manifest, "://") {
+		return nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		dir = ""
+	}
+	return config.TrustedManifest(conf, dir)
 }

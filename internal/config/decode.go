@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -238,6 +240,9 @@ func (d *decoder) pairs(n *yaml.Node, where string, f func(key, value *yaml.Node
 			d.fail(key, "%s: a key has to be plain text: neither an alias nor << nor a list", where)
 			continue
 		}
+		if !d.printable(key, where) {
+			continue
+		}
 		if line, twice := first[key.Value]; twice {
 			d.fail(key, "%q stands twice in %s (first in line %d)", key.Value, where, line)
 			continue
@@ -262,7 +267,27 @@ func (d *decoder) items(n *yaml.Node, where string, f func(item *yaml.Node)) {
 	}
 }
 
+// text decodes a name, a path, an address: what is shown to a person, on a line.
 func (d *decoder) text(out *string, where string) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		if d.anyText(out, where)(n); n.Kind == yaml.ScalarNode {
+			d.printable(n, where)
+		}
+	}
+}
+
+// printable refuses what a terminal would obey in place of showing it. It reports whether n has nothing of that.
+func (d *decoder) printable(n *yaml.Node, where string) bool {
+	i := strings.IndexFunc(n.Value, func(c rune) bool { return !unicode.IsPrint(c) })
+	if i >= 0 {
+		c, _ := utf8.DecodeRuneInString(n.Value[i:])
+		d.fail(n, "%s: %q cannot stand here: no terminal shows it", where, string(c))
+	}
+	return i < 0
+}
+
+// anyText decodes what may have several lines.
+func (d *decoder) anyText(out *string, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || tagged(n) {
 			d.fail(n, "%s: want text, got %s", where, kindOf(n))
@@ -317,7 +342,7 @@ func (d *decoder) address(out *string, where string) func(*yaml.Node) {
 func (d *decoder) path(out *string, where string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
 		d.text(out, where)(n)
-		if i := strings.IndexAny(*out, "# \t\r\n?\x00"); i >= 0 {
+		if i := strings.IndexAny(*out, "# ?"); i >= 0 {
 			d.fail(n, "%s: %q cannot stand in a path (a field goes under env)", where, (*out)[i:i+1])
 		}
 	}

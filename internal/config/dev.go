@@ -164,7 +164,7 @@ func (d *decoder) policies(n *yaml.Node) (all []Policy) {
 	d.pairs(n, "dev.policies", func(key, value *yaml.Node) {
 		p := Policy{Name: key.Value}
 		d.place(key)
-		d.text(&p.Text, "dev.policies."+key.Value)(value)
+		d.anyText(&p.Text, "dev.policies."+key.Value)(value)
 		all = append(all, p)
 	})
 	return all
@@ -222,7 +222,7 @@ func (d *decoder) kv(n *yaml.Node) (all []KV) {
 
 // place checks that key can be a mount, a name or a path.
 func (d *decoder) place(key *yaml.Node) {
-	if strings.ContainsAny(key.Value, "# \t\r\n?\x00") || strings.Contains("/"+key.Value+"/", "//") {
+	if strings.ContainsAny(key.Value, "# ?") || strings.Contains("/"+key.Value+"/", "//") {
 		d.fail(key, "%q cannot be a path: it is empty, or has a space, #, ?, a / at an end or two of them in it", key.Value)
 	}
 }
@@ -296,7 +296,11 @@ func (d *decoder) generate(n *yaml.Node, where string) Generate {
 }
 
 func (d *decoder) command(n *yaml.Node, where string) (c Command) {
-	d.texts(&c.Args, where)(n)
+	d.items(n, where, func(item *yaml.Node) {
+		var arg string
+		d.anyText(&arg, where)(item)
+		c.Args = append(c.Args, arg)
+	})
 	if n.Kind == yaml.SequenceNode && (len(c.Args) == 0 || c.Args[0] == "") {
 		d.fail(n, "%s: want a program, and then its arguments", where)
 	}

@@ -169,7 +169,7 @@ func (d *decoder) secrets(n *yaml.Node) (all []Secret) {
 func (d *decoder) env(n *yaml.Node) (all []Entry) {
 	d.pairs(n, "env", func(key, value *yaml.Node) {
 		e := Entry{Name: key.Value, Line: key.Line}
-		d.text(&e.Value, "env."+key.Value)(value)
+		d.anyText(&e.Value, "env."+key.Value)(value)
 		d.variable(key)
 		all = append(all, e)
 	})

@@ -15,21 +15,25 @@ var ErrForeign = errors.New("is not trusted")
 // ours refuses a file that others may have put where it was found: as git does with repositories of other owners (git-config(1),
 // safe.directory). A file that is named by --config is read whosever it is.
 func ours(file string) error {
-	for _, path := range []string{filepath.Dir(file), file} {
-		info, err := os.Stat(path)
+	for _, part := range []struct {
+		what, path string
+		look       func(string) (os.FileInfo, error)
+	}{
+		{"its folder", filepath.Dir(file), os.Stat},
+		{"it", file, os.Lstat}, // a link of somebody's to a file of this user's is not this user's choice
+		{"it", file, os.Stat},
+	} {
+		info, err := part.look(part.path)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", Name, err)
-		}
-		what := "it"
-		if info.IsDir() {
-			what = "its folder"
 		}
 		stat, ok := info.Sys().(*syscall.Stat_t)
 		switch {
 		case ok && !mine(int(stat.Uid)):
-			return fmt.Errorf("%s %w: %s belongs to another user (uid %d): if it is meant, name it: --config %[1]s", file, ErrForeign, what, stat.Uid)
+			return fmt.Errorf("%s %w: %s belongs to another user (uid %d): if it is meant, name it: --config %[1]s", file, ErrForeign, part.what, stat.Uid)
+		case info.Mode()&os.ModeSymlink != 0: // whose mode means nothing
 		case info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0:
-			return fmt.Errorf("%s %w: every user can write %s: chmod o-w %s; or, if it is meant, name it: --config %[1]s", file, ErrForeign, what, path)
+			return fmt.Errorf("%s %w: every user can write %s: chmod o-w %s; or, if it is meant, name it: --config %[1]s", file, ErrForeign, part.what, part.path)
 		}
 	}
 	return nil

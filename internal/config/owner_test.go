@@ -51,3 +51,32 @@ func TestOurs(t *testing.T) {
 		})
 	}
 }
+
+// A link is its owner's choice, whatever it leads to.
+func TestOursByLink(t *testing.T) {
+	for name, c := range map[string]struct {
+		link, file int // owners; -1 is this user
+		mode       os.FileMode
+		want       string
+	}{
+		"own":               {-1, -1, 0o644, ""},
+		"to what all write": {-1, -1, 0o666, "every user can write it"},
+		"another's":         {1234, -1, 0o644, "it belongs to another user (uid 1234)"},
+		"to another's":      {-1, 1234, 0o644, "it belongs to another user (uid 1234)"},
+	} {
+		if (c.link != -1 || c.file != -1) && os.Geteuid() != 0 {
+			continue // e2e has them, as root
+		}
+		dir := t.TempDir()
+		target, file := filepath.Join(dir, "target"), filepath.Join(dir, "sticky", Name)
+		err := errors.Join(os.WriteFile(target, nil, 0o644), os.Chmod(target, c.mode), os.Chown(target, c.file, -1),
+			os.Mkdir(filepath.Dir(file), 0o755), os.Chmod(filepath.Dir(file), 0o777|os.ModeSticky), os.Symlink(target, file), os.Lchown(file, c.link, -1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ours(file)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}

@@ -29,10 +29,17 @@ const (
 )
 
 // UntrustedError says which address is not approved, and how to approve it.
-type UntrustedError struct{ Address, File, Profile string }
+type UntrustedError struct {
+	Address, File, Profile string
+	Manifest               bool // it is that of check.manifest's server
+}
 
 // Error implements error.
 func (e *UntrustedError) Error() string {
+	if e.Manifest {
+		return fmt.Sprintf("check.manifest of %s is at %s, which is %v: the manifest's token goes to where --manifest says, a loopback address or one that you approve: %s",
+			e.File, e.Address, ErrUntrusted, e.Line())
+	}
 	return fmt.Sprintf("vault.address %s of %s is %v: credentials go to VAULT_ADDR, --address, a loopback address or one that you approve: %s",
 		e.Address, e.File, ErrUntrusted, e.Line())
 }
@@ -68,9 +75,35 @@ func Trusted(c Config, address string, from AddressFrom, configDir string) error
 		return err
 	}
 	if !approved {
-		return &UntrustedError{address, c.File, c.Profile}
+		return &UntrustedError{Address: address, File: c.File, Profile: c.Profile}
 	}
 	return nil
+}
+
+// ManifestServer is the address of the server that check.manifest names, as NormalizeAddress has it; "" where it names none.
+func (c Config) ManifestServer() string {
+	u, err := url.Parse(c.Check.Manifest)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	server, err := NormalizeAddress((&url.URL{Scheme: u.Scheme, Host: u.Host}).String())
+	if err != nil {
+		return ""
+	}
+	return server
+}
+
+// TrustedManifest is Trusted for the server of check.manifest, which c's file names, and the token for it.
+func TrustedManifest(c Config, configDir string) error {
+	server := c.ManifestServer()
+	if server == "" {
+		return fmt.Errorf("check.manifest of %s: a server that could be approved to get the token has an address as https://HOST:PORT/PATH", c.File)
+	}
+	err := Trusted(c, server, FromFile, configDir)
+	if e, ok := errors.AsType[*UntrustedError](err); ok {
+		e.Manifest = true
+	}
+	return err
 }
 
 // NormalizeAddress returns address with scheme and host in lower case, its port written out, and no trailing

@@ -132,3 +132,27 @@ func TestTrustWithoutConfigFolder(t *testing.T) {
 		t.Error("approved nowhere")
 	}
 }
+
+// What the file says of its manifest's server is no more than a wish, however it is written.
+func TestTrustedManifest(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, Name)
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Approve(dir, file, "https://approved.example"); err != nil {
+		t.Fatal(err)
+	}
+	for manifest, ok := range map[string]bool{
+		"https://approved.example/keys.yaml?x=1": true, "HTTPS://Approved.Example:443/other": true, "http://127.0.0.1:8080/keys": true, "http://[::1]/": true,
+		"https://approved.example:444/keys": false, "http://approved.example/keys": false, "https://approved.example.evil.example/": false,
+		"https://approved.example@evil.example/": false, "https://evil.example/?https://approved.example": false, "https://\xfcml.example/": false,
+		"https://e vil/": false, "://": false, "https:///keys": false, "http://127.0.0.1@evil.example/": false,
+	} {
+		conf := Config{File: file}
+		conf.Check.Manifest = manifest
+		if err := TrustedManifest(conf, dir); (err == nil) != ok {
+			t.Errorf("%s: %v", manifest, err)
+		}
+	}
+}

@@ -69,6 +69,18 @@ func (s Socket) whose() string {
 	return fmt.Sprintf(" with the PID %d", s.PID)
 }
 
+// turnedAway says why a connection of the user uid was closed without an answer.
+func (s Socket) turnedAway(uid int) error {
+	info, err := os.Lstat(s.Path)
+	if err == nil {
+		if owner, ok := ownerOf(info); ok && (uid == owner || uid == 0) {
+			return fmt.Errorf("vwrap%s has too many connections, or has just ended: %d may be open at a time", s.whose(), mostConnections)
+		}
+	}
+	return fmt.Errorf("vwrap%s does not answer this user (uid %d), or has just ended: it answers its own, root, and at a live channel those of live_users",
+		s.whose(), uid)
+}
+
 func (s Socket) do(ctx context.Context, method, path string, body, reply any) error {
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -90,8 +102,7 @@ func (s Socket) do(ctx context.Context, method, path string, body, reply any) er
 	}
 	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil && ctx.Err() == nil && !isDial(err) { // cut off; net/http has several words for that
-		return fmt.Errorf("vwrap%s does not answer this user (uid %d), or has just ended: it answers its own, root, and at a live channel those of live_users",
-			s.whose(), os.Geteuid())
+		return s.turnedAway(os.Geteuid())
 	}
 	if err != nil {
 		return fmt.Errorf("ask vwrap%s: %w", s.whose(), errors.Unwrap(err))

@@ -198,6 +198,32 @@ func TestPlaces(t *testing.T) {
 	if info, err := os.Stat(wide.dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
+	// One that the user has named is his, and stays as it is.
+	for _, mode := range []os.FileMode{0o777 | os.ModeSticky, 0o775, 0o757} {
+		shared := place{dir: filepath.Join(parent, "shared"), named: true}
+		if err := errors.Join(os.MkdirAll(shared.dir, 0o777), os.Chmod(shared.dir, mode)); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{shared.prepare(), shared.look()} {
+			if err == nil || !strings.Contains(err.Error(), "others may write into ") {
+				t.Errorf("%v: %v", mode, err)
+			}
+		}
+		if info, err := os.Stat(shared.dir); err != nil || info.Mode()&^os.ModeDir != mode || shared.trusted() {
+			t.Errorf("%v was made %v, %v", mode, info.Mode(), err)
+		}
+		within := place{dir: filepath.Join(shared.dir, "ours"), named: true}
+		if err := within.prepare(); err != nil || !within.trusted() {
+			t.Errorf("a folder in it: %v", err)
+		}
+	}
+	closed := place{dir: filepath.Join(parent, "closed"), named: true}
+	if err := errors.Join(os.Mkdir(closed.dir, 0o700), closed.prepare()); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(closed.dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
 	long := place{dir: filepath.Join(parent, strings.Repeat("x", longest))}
 	if _, err := listen([]place{aside, long}, controlSuffix, nil); !errors.Is(err, ErrNoPlace) {
 		t.Errorf("%v", err)
@@ -394,13 +420,33 @@ func TestTurnedAway(t *testing.T) {
 	}()
 	for range 300 {
 		_, err := Socket{Path: l.Addr().String()}.Status(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "does not answer this user") {
+		if err == nil || !strings.Contains(err.Error(), "has too many connections, or has just ended: 256 may be open") { // it is this user's own
 			t.Fatalf("%v", err)
+		}
+	}
+	for uid, want := range map[int]string{
+		0: "has too many connections", os.Geteuid(): "has too many connections", os.Geteuid() + 2: fmt.Sprintf("does not answer this user (uid %d)", os.Geteuid()+2),
+	} {
+		if err := (Socket{Path: l.Addr().String(), PID: 1}).turnedAway(uid); !strings.Contains(err.Error(), want) {
+			t.Errorf("%d is told: %v", uid, err)
 		}
 	}
 	_ = l.Close()
 	<-done
-	if _, err := (Socket{Path: l.Addr().String()}).Status(t.Context()); err == nil || strings.Contains(err.Error(), "does not answer this user") {
+	if _, err := (Socket{Path: l.Addr().String()}).Status(t.Context()); err == nil || strings.Contains(err.Error(), "too many connections") {
 		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+// What others have named is shown, and not obeyed.
+func TestStatusWithEscapes(t *testing.T) {
+	const evil = "a\x1b[31mb\u202e"
+	s := Status{
+		Command: evil, Vault: &Vault{Address: evil, Outage: evil}, Unhealthy: []string{evil}, Problem: evil,
+		Secrets: []Secret{{Variables: []string{evil, evil}, Source: "vault", Path: evil, Pending: evil, Problem: evil}, {Variables: []string{"B"}, Source: evil, Path: "p"}},
+	}
+	s.Vault.Since = &s.Now
+	if text := s.Text(Style{}); strings.ContainsAny(text, "\x1b\u202e") || strings.Count(text, `a\x1b[31mb\u202e`) < 8 {
+		t.Errorf("%q", text)
 	}
 }

@@ -129,6 +129,97 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
+// deaf asks for something again and again, reads nothing, and reports how long that was put up with.
+func deaf(p *pipes, ask string) time.Duration {
+	conn := p.dial()
+	defer conn.Close()
+	began := time.Now()
+	for err := error(nil); err == nil && time.Since(began) < time.Hour; {
+		_, err = io.WriteString(conn, ask)
+	}
+	return time.Since(began)
+}
+
+// One who asks and does not read the answers is let go, so that others find room.
+func TestSlowClientsThatDoNotRead(t *testing.T) {
+	many := func(path, header string) string {
+		return strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: vwrap\r\n"+header+"\r\n", 100)
+	}
+	for _, ask := range []string{
+		many("/v1/status", ""), many("/metrics", ""), many("/v1/none", ""), many("/v1/events", ""),
+		strings.Repeat("POST /v1/rotate HTTP/1.1\r\nHost: vwrap\r\nContent-Length: 2\r\n\r\n{}", 100),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, p := inMemory(&fake{rotated: make(chan []string, 100)})
+			if took := deaf(p, ask); took > 2*patience {
+				t.Errorf("%.40q is put up with for %s", ask, took)
+			}
+			s.Close()
+		})
+	}
+
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for _, ask := range []string{many("/v1/env", "If-None-Match: \"7\"\r\n"), many("/v1/env?format=x", ""), many("/v1/none", "")} {
+		synctest.Test(t, func(t *testing.T) {
+			l, p := new(Live), newPipes()
+			l.http = newServer(l.handler())
+			l.done.Go(func() { _ = l.http.Serve(p) })
+			if err := l.Publish(7, file, Section{}, Section{}); err != nil {
+				t.Error(err)
+			}
+			if took := deaf(p, ask); took > 2*patience {
+				t.Errorf("%.40q is put up with for %s", ask, took)
+			}
+			_ = l.http.Close()
+			l.done.Wait()
+			_ = l.current.file.Close()
+		})
+	}
+}
+
+// Who listens for events is not let go for want of any, and is when one comes that he does not read; a rotation takes what it takes.
+func TestPatientClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, p := inMemory(&slow{})
+		conn := p.dial()
+		_, err := io.WriteString(conn, "GET /v1/events HTTP/1.1\r\nHost: vwrap\r\n\r\n")
+		answer := make([]byte, 4096)
+		for generation, want := range []string{"200 OK", "generation\":1", "generation\":2"} {
+			n, readErr := conn.Read(answer)
+			if text := string(answer[:n]); err != nil || readErr != nil || !strings.Contains(text, want) {
+				t.Errorf("%q, %v, %v, want %s", text, err, readErr, want)
+			}
+			time.Sleep(time.Hour)
+			s.Tell(Event{Generation: uint64(generation) + 1})
+		}
+		time.Sleep(2 * patience)
+		if text, err := io.ReadAll(conn); err != nil || len(text) > 0 {
+			t.Errorf("one who does not read is kept: %q, %v", text, err)
+		}
+
+		conn = p.dial()
+		go func() {
+			_, _ = io.WriteString(conn, "POST /v1/rotate HTTP/1.1\r\nHost: vwrap\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+		}()
+		if text, err := io.ReadAll(conn); err != nil || !bytes.Contains(text, []byte("\"generation\":7")) {
+			t.Errorf("a rotation of an hour: %q, %v", text, err)
+		}
+		s.Close()
+	})
+}
+
+// slow takes an hour to rotate.
+type slow struct{ fake }
+
+func (*slow) Rotate(context.Context, []string) (uint64, error) {
+	time.Sleep(time.Hour)
+	return 7, nil
+}
+
 // TestSlowClientsByTheByte: a header that never ends, a byte a second.
 func TestSlowClientsByTheByte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

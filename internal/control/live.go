@@ -45,11 +45,15 @@ func ListenLive(getenv func(string) string, others []int) (*Live, error) {
 		return nil, err
 	}
 	live := &Live{listener: l}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/env", live.env)
-	live.http = newServer(mux)
+	live.http = newServer(live.handler())
 	live.done.Go(func() { _ = live.http.Serve(l) })
 	return live, nil
+}
+
+func (l *Live) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/env", l.env)
+	return mux
 }
 
 // Path is the socket's file.

@@ -50,27 +50,39 @@ func places(getenv func(string) string, open bool) (all []place) {
 }
 
 // prepare makes the folder, where it is not there, so that nobody but this user can put anything there, nor, unless it
-// is open, see what is.
+// is open or named, see what is.
 func (p place) prepare() error {
 	mode := fs.FileMode(0o700)
 	if p.open || p.named {
 		mode = 0o755
 	}
-	if err := os.Mkdir(p.dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := os.Mkdir(p.dir, mode)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	made := err == nil
+	info, err := p.own()
+	if err != nil || p.named && !made || info.Mode().Perm() == mode {
+		return err
+	}
+	return os.Chmod(p.dir, mode) // vwrap has made it, or it has vwrap's name
+}
+
+// own is the folder, where it is this user's. One that the user has named is left as it is: others that may write there could take a
+// socket away, and put theirs in its place.
+func (p place) own() (fs.FileInfo, error) {
 	info, err := os.Lstat(p.dir) // a link is somebody else's idea of where this is
 	if err != nil {
-		return err
+		return nil, err
 	}
 	owner, ok := ownerOf(info)
 	if !info.IsDir() || !ok || owner != os.Geteuid() {
-		return fmt.Errorf("%s is not a folder of this user's own", p.dir)
+		return nil, fmt.Errorf("%s is not a folder of this user's own", p.dir)
 	}
-	if p.named && info.Mode().Perm()&0o022 == 0 || info.Mode().Perm() == mode {
-		return nil
+	if p.named && info.Mode().Perm()&0o022 != 0 {
+		return nil, fmt.Errorf("others may write into %s: have VWRAP_RUNTIME_DIR name a folder in it, which vwrap makes", p.dir)
 	}
-	return os.Chmod(p.dir, mode)
+	return info, nil
 }
 
 func ownerOf(info fs.FileInfo) (uid int, ok bool) {
@@ -186,7 +198,7 @@ func Place(getenv func(string) string) (dir string, err error) {
 // look reports whether prepare would succeed, as far as can be seen.
 func (p place) look() error {
 	const use = unix.W_OK | unix.X_OK
-	info, err := os.Lstat(p.dir)
+	_, err := os.Lstat(p.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := unix.Access(filepath.Dir(p.dir), use); err != nil {
 			return fmt.Errorf("make %s: %w", p.dir, err)
@@ -196,9 +208,8 @@ func (p place) look() error {
 	if err != nil {
 		return err
 	}
-	owner, ok := ownerOf(info)
-	if !info.IsDir() || !ok || owner != os.Geteuid() {
-		return fmt.Errorf("%s is not a folder of this user's own", p.dir)
+	if _, err := p.own(); err != nil {
+		return err
 	}
 	if err := unix.Access(p.dir, use); err != nil {
 		return fmt.Errorf("write into %s: %w", p.dir, err)

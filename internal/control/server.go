@@ -60,13 +60,13 @@ func (s *Server) handler() http.Handler {
 	return mux
 }
 
-// patience is how long a client may take to say what it wants.
+// patience is how long a client may take to say what it wants, and to read the answer.
 const patience = 10 * time.Second
 
 // newServer serves h, and says nothing on its own: standard error is the command's too.
 func newServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: h, ReadHeaderTimeout: patience, WriteTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 }
@@ -134,10 +134,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	flush := http.NewResponseController(w)
 	for {
-		_ = flush.Flush()
+		if flush.Flush() != nil {
+			return
+		}
 		select {
 		case e := <-c:
 			text, _ := json.Marshal(e) // always encodes
+			renew(w)
 			fmt.Fprintf(w, "event: rotation\ndata: %s\n\n", text)
 		case <-r.Context().Done():
 			return
@@ -150,7 +153,13 @@ type failure struct {
 	Error string `json:"error"`
 }
 
+// renew gives the client its time to read from now on: the answer has taken its own.
+func renew(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+}
+
 func answer(w http.ResponseWriter, body any, err error) {
+	renew(w)
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		body = failure{err.Error()}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/vwrap/vwrap/envsource"
 )
 
 // Style is how a Status is shown.
@@ -32,7 +34,7 @@ func (s Status) Text(style Style) string {
 }
 
 func (s Status) header(style Style) (lines []string) {
-	line := fmt.Sprintf("vwrap %d: %s", s.PID, style.paint(bold, s.Command))
+	line := fmt.Sprintf("vwrap %d: %s", s.PID, style.paint(bold, envsource.Shown(s.Command)))
 	if s.Running {
 		line += fmt.Sprintf(" (%d)", s.CommandPID)
 	}
@@ -41,7 +43,7 @@ func (s Status) header(style Style) (lines []string) {
 	if s.Vault == nil {
 		return lines
 	}
-	line = "Vault " + s.Vault.Address
+	line = "Vault " + envsource.Shown(s.Vault.Address)
 	if s.Vault.Outage != "" {
 		line += ", " + style.paint(red, "out since "+short(s.Now.Sub(*s.Vault.Since)))
 	}
@@ -89,7 +91,7 @@ func (s Status) table(style Style) (lines []string) {
 	for _, secret := range s.Secrets {
 		for i, name := range secret.Variables {
 			r := s.row(secret, style)
-			r.name = name
+			r.name = envsource.Shown(name)
 			if i > 0 { // the rest is said
 				r.source, r.kind, r.bar, r.left, r.next, r.color = style.same(), "", "", "", "", ""
 			}
@@ -135,6 +137,7 @@ func (s Status) row(secret Secret, style Style) row {
 	if secret.Pending != "" {
 		r.next = secret.Pending
 	}
+	r.source, r.next = envsource.Shown(r.source), envsource.Shown(r.next)
 	if secret.Left == nil {
 		return r
 	}
@@ -179,7 +182,7 @@ func (s Status) troubles(style Style) (lines []string) {
 	trouble := func(text string) {
 		if text != "" && !said[text] {
 			said[text] = true
-			lines = append(lines, style.paint(red, "! "+text))
+			lines = append(lines, style.paint(red, "! "+envsource.Shown(text)))
 		}
 	}
 	for _, why := range s.Unhealthy {

@@ -2,6 +2,7 @@ package courier
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/file"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -235,7 +237,7 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources, say func
 	ctx, cancel := context.WithTimeout(ctx, max(o.Patience, time.Second))
 	defer cancel()
 	if o.Retry {
-		p := envsource.NewPatience(func(problem string) { say(Waiting(problem, o.Vault.Address, o.Patience)) })
+		p := envsource.NewPatience(func(problem string) { say(Waiting(problem, o.Vault.Address, files(plan), o.Patience)) })
 		defer p.Done()
 		f.Again = p.Again
 	}
@@ -245,11 +247,30 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources, say func
 	return plan.Resolve(ctx, f)
 }
 
+// files are those that a start reads.
+func files(plan envsource.Plan) (all []string) {
+	for _, r := range plan.Reads() {
+		if r.Source != envsource.SourceVault {
+			all = append(all, r.Path)
+		}
+	}
+	return all
+}
+
 // Waiting says what a start waits for, and for how long at most: for a problem to pass, or, where there is none, for
-// the first answer of the server at address.
-func Waiting(problem, address string, atMost time.Duration) string {
+// the first answer of the server at address ("": of none), or of one of files that is a pipe.
+func Waiting(problem, address string, files []string, atMost time.Duration) string {
 	if problem == "" {
-		problem = "no answer yet from Vault at " + address
+		var awaited []string
+		if address != "" {
+			awaited = append(awaited, "Vault at "+address)
+		}
+		for _, path := range files {
+			if file.Pipe(path) {
+				awaited = append(awaited, path+" (a pipe)")
+			}
+		}
+		problem = "no answer yet from " + cmp.Or(strings.Join(awaited, " or "), "the files that are read")
 	}
 	return fmt.Sprintf("waiting, for up to %v: %s", atMost, problem)
 }

@@ -12,17 +12,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vwrap/vwrap/internal/worktree"
 )
 
 const mendHistory = "rotate the secret: the commit keeps it; git filter-repo takes it out, for those who clone anew"
 
-// git is a command in a work tree that writes nothing (no index is refreshed, nothing fetched) and runs nothing (no monitor).
-// What a hook's environment says of the repository is for another one.
+// git is a command in a work tree.
 func (l *look) git(ctx context.Context, top string, args ...string) *exec.Cmd {
-	cmd := l.Env.Command(ctx, "git", append([]string{"-C", top, "-c", "core.fsmonitor=false"}, args...)...)
-	cmd.Env = slices.DeleteFunc(cmd.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") && !strings.HasPrefix(v, "GIT_CONFIG_") })
-	cmd.Env = append(cmd.Env, "GIT_OPTIONAL_LOCKS=0", "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")
-	return cmd
+	return worktree.Git(ctx, l.Env.Command, top, args...)
 }
 
 // topOf is the work tree of git that a path is in, or "".

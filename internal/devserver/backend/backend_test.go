@@ -70,7 +70,10 @@ func TestUnsealKey(t *testing.T) {
 func TestImagesHaveAVersion(t *testing.T) {
 	t.Parallel()
 	for image, ok := range map[string]bool{
-		DefaultImage: true, "localhost:5000/vault:1.2": true, "openbao/openbao:2.4.1": true,
+		DefaultImage: true, "localhost:5000/vault:1.2": true, "openbao/openbao:2.4.1": true, "vault:1.2-rc_1": true, "a.b/c-d__e/f:1": true,
+		"hashicorp/vault@sha256:" + strings.Repeat("a1", 32): true, "v:latest@sha256:" + strings.Repeat("a1", 32): true,
+		"": false, "-v:1": false, "--volume=/:/host:rw": false, "--privileged:1": false, "vault:1 --privileged": false, "vault:1\n": false,
+		"/vault:1": false, "vault/:1": false, "vault:-1": false, "vault@sha256:12": false, "$(touch x):1": false, "http://vault:1": false,
 		"hashicorp/vault": false, "hashicorp/vault:latest": false, "localhost:5000/vault": false, "a:": false,
 	} {
 		if err := CheckImage(image); (err == nil) != ok {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vwrap/vwrap/internal/pattern"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -77,10 +78,13 @@ func ended(gone <-chan struct{}) bool {
 	}
 }
 
-// CheckImage refuses an image without a version: who runs it tomorrow would have another server.
+// reference is an image as Docker names it, without capitals: a host perhaps, a path, a tag, a digest. It begins as no option does.
+var reference = pattern.Of(`^(?:[a-z0-9][a-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::([A-Za-z0-9_][A-Za-z0-9_.-]*))?(@sha256:[0-9a-f]{64})?$`)
+
+// CheckImage refuses an image without a version, since who runs it tomorrow would have another server, and what is no image at all.
 func CheckImage(image string) error {
-	_, tag, ok := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
-	if !ok || tag == "" || tag == "latest" {
+	m := reference().FindStringSubmatch(image)
+	if m == nil || m[2] == "" && (m[1] == "" || m[1] == "latest") {
 		return fmt.Errorf("--image %s: want a version: %s", image, DefaultImage)
 	}
 	return nil
