@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/guess"
 	"github.com/vwrap/vwrap/internal/pattern"
 )
 
@@ -35,7 +36,7 @@ type program struct {
 }
 
 var (
-	vaultImage = pattern.Of(`(?:^|/)(?:vault|openbao)(?:[:@]|$)`)
+	vaultImage = pattern.Of(`(?:^|/)(?:vault(?:-enterprise)?|openbao(?:-(?:hsm|ubi))*)(?:[:@]|$)`)
 	// servers are images of what programs use: vwrap has no place there, and their passwords are theirs.
 	servers = pattern.Of(`(?:^|/)(?:vault|openbao|postgres|postgis|pgvector|mysql|mariadb|mongo|redis|valkey|memcached|rabbitmq|nats|kafka|zookeeper|elasticsearch|opensearch|minio|nginx|traefik|caddy|mailhog|mailpit|localstack|adminer|pgadmin4?|grafana|prometheus)(?:[:@]|$)`)
 	// filledIn is a value that comes from outside.
@@ -86,7 +87,7 @@ func (p *Project) readService(name string, n *yaml.Node) {
 		}
 		for _, v := range p.environment(&is.Environment) {
 			p.add(v)
-			if secretive(v.Name, v.Value) && !ours(v.Name) && variableName().MatchString(v.Name) {
+			if guess.Secret(v.Name, v.Value) && !ours(v.Name) && variableName().MatchString(v.Name) {
 				own.secrets = append(own.secrets, v)
 			}
 		}
