@@ -66,6 +66,9 @@ func Look(dir string) (Project, error) {
 		return Project{}, errors.Join(err, notFolder(dir, err == nil))
 	}
 	p := Project{Dir: dir, Name: slug(filepath.Base(dir))}
+	if c, err := config.Load(filepath.Join(dir, config.Name), ""); err == nil {
+		p.address = c.Vault.Address // else the pieces would mean another server
+	}
 	p.readDotenv()
 	p.readPackage()
 	p.readCompose()

@@ -154,6 +154,7 @@ func TestNoDrift(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]map[string]string{
 		"nothing":   {},
+		"there":     {"vwrap.yaml": "version: 1\nvault: {address: http://127.0.0.1:8299}\n", ".env": "A=b\n"},
 		"dotenv":    {".env": "DB_PASSWORD=a\nVAULT_ADDR=http://localhost:8300\n"},
 		"composed":  {"compose.yaml": composeText, ".devcontainer/devcontainer.json": `{"dockerComposeFile": "../compose.yaml", "remoteEnv": {"STRIPE_KEY": "x"}}`},
 		"container": {".devcontainer.json": `{"image": "debian:bookworm", /* ours */ "containerEnv": {"PGPASS": "y"},}`, "package.json": `{"scripts": {"start": "node x"}}`},
