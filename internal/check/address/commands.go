@@ -16,18 +16,25 @@ var (
 	assigned = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*\+?=`)
 	// harmless are paths that everybody may read: what they have is no secret.
 	harmless = pattern.Of(`^(?:/?v1/)?(?:auth|sys|identity)/|/(?:cert|ca|ca_chain|crl|public_key|config|issuer)(?:/|$)`)
-	// encrypts are programs that print nothing of what they read, or nothing that others can read.
-	encrypts = []string{"wc", "md5sum", "sha1sum", "sha256sum", "sha512sum", "shasum", "cksum", "cmp", "gpg", "age", "sops", "openssl", "kubeseal"}
-	repeats  = []string{"echo", "printf", "cat", "tee"} // what they are given as words
-	engines  = []string{"docker", "podman", "nerdctl"}
+	// swallow are programs that print nothing of what they read, or nothing that others can read.
+	swallow = []string{"xargs", "wc", "md5sum", "sha1sum", "sha256sum", "sha512sum", "shasum", "cksum", "cmp", "gpg", "age", "sops", "openssl", "kubeseal"}
+	repeats = []string{"echo", "printf", "cat", "tee"} // what they are given as words
+	engines = []string{"docker", "podman", "nerdctl"}
 )
 
-// program is the name that a word has as a command.
+// program is the name that a word has as a command; of an image of Vault's, its program's.
 func program(w word) string {
 	if w.quoted {
 		return ""
 	}
-	return path.Base(strings.TrimLeft(w.text, "@+-"))
+	name := path.Base(strings.TrimLeft(w.text, "@+-"))
+	switch image, version, _ := strings.Cut(name, ":"); {
+	case image == "openbao":
+		return "bao"
+	case image == "vault" && version != "":
+		return image
+	}
+	return name
 }
 
 // arguments are the words after the program, for each time that it is one of names.
@@ -66,7 +73,7 @@ func (c command) prints(in prints) prints {
 	switch {
 	case c.group, slices.Contains(repeats, name):
 		in = max(in, c.holds)
-	case slices.Contains(encrypts, name), c.mentions("-stdin"), name == "grep" && (c.mentions("-q") || c.mentions("-c")):
+	case slices.Contains(swallow, name), c.mentions("-stdin"), name == "grep" && (c.mentions("-q") || c.mentions("-c")):
 		return nothing
 	}
 	if c.mentions("required_keys") || in == values && (name == "jq" || name == "yq") && c.mentions("keys") {
@@ -159,13 +166,38 @@ func (l *look) commands(f *file, text string) {
 	case ext == ".json":
 		inStrings(text, read)
 	default:
-		inLines(text, read)
+		inLines(text, ext == ".yml" || ext == ".yaml", read)
 	}
 }
 
-// inLines reads the lines of a text as a script each, with those that continue them.
-func inLines(text string, read func(text string, from int)) {
+// block is a line of YAML after which a text of several begins.
+var block = pattern.Of(`(?:^|[:-])\s+[|>][-+0-9]*\s*(?:#.*)?$`)
+
+// blockEnd is where the lines end that are further in than the one from which they are.
+func blockEnd(text string, from int) int {
+	first, _, _ := strings.Cut(text[from:], "\n")
+	indent := len(first) - len(strings.TrimLeft(first, " "))
+	end := min(from+len(first)+1, len(text))
+	for end < len(text) {
+		line, _, _ := strings.Cut(text[end:], "\n")
+		if bare := strings.TrimLeft(line, " "); strings.TrimSpace(bare) != "" && len(line)-len(bare) <= indent {
+			break
+		}
+		end = min(end+len(line)+1, len(text))
+	}
+	return end
+}
+
+// inLines reads the lines of a text as a script each, with those that continue them; of YAML, a text of several lines as one.
+func inLines(text string, yaml bool, read func(text string, from int)) {
 	for from := 0; from < len(text); {
+		line, _, _ := strings.Cut(text[from:], "\n")
+		if begins := from + len(line) + 1; yaml && begins < len(text) && block().MatchString(strings.TrimSuffix(line, "\r")) {
+			end := blockEnd(text, from)
+			read(text[:end], min(begins, end))
+			from = end
+			continue
+		}
 		end := from
 		for more := true; more && end < len(text); {
 			line, _, _ := strings.Cut(text[end:], "\n")

@@ -157,8 +157,8 @@ func (s *script) one(end string, in prints) (out prints, ended bool) {
 			s.redirect(&c, w.text)
 		case len(c.words) == 0 && !w.quoted && w.text == end:
 			ended = true
-		case len(c.words) == 0 && !w.quoted && closing[w.text] != "" && s.deep < deepestNesting:
-			c.group, c.holds = true, max(c.holds, s.list(closing[w.text]))
+		case len(c.words) == 0 && !w.quoted && closing(w.text) != "" && s.deep < deepestNesting:
+			c.group, c.holds = true, max(c.holds, s.list(closing(w.text)))
 		case len(c.words) == 0 && !w.quoted && slices.Contains(leading, w.text):
 		default:
 			c.holds = max(c.holds, w.holds)
@@ -170,10 +170,21 @@ func (s *script) one(end string, in prints) (out prints, ended bool) {
 	return s.finish(c, in), ended
 }
 
-var (
-	closing = map[string]string{"{": "}", "do": "done", "if": "fi"}           // what ends a group that so begins
-	leading = []string{"then", "else", "elif", "while", "until", "!", "time"} // words that a command follows
-)
+// leading are words that a command follows.
+var leading = []string{"then", "else", "elif", "while", "until", "!", "time"}
+
+// closing is what ends a group that so begins; "" where none does.
+func closing(word string) string {
+	switch word {
+	case "{":
+		return "}"
+	case "do":
+		return "done"
+	case "if":
+		return "fi"
+	}
+	return ""
+}
 
 // finish says where what c prints goes, and is what goes on to the next command.
 func (s *script) finish(c command, in prints) prints {

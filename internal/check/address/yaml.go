@@ -71,19 +71,22 @@ func root(text []byte) (*yaml.Node, bool) {
 }
 
 var (
-	variables   = pattern.Of(`^(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)$`)
-	annotations = map[string]string{"vault.hashicorp.com/service": "ADDR", "vault.hashicorp.com/tls-skip-verify": "SKIP_VERIFY"} // of Vault's injector
-	inputs      = map[string]string{"url": "ADDR", "token": "TOKEN", "tlsSkipVerify": "SKIP_VERIFY"}                             // of its action
-	action      = pattern.Of(`^(?:hashicorp|openbao)/(?:vault|openbao|bao)-action@`)
+	variables = pattern.Of(`^(?:VAULT|BAO)_(ADDR|TOKEN|DEV_ROOT_TOKEN_ID|SKIP_VERIFY)$`)
+	action    = pattern.Of(`^(?:hashicorp|openbao)/(?:vault|openbao|bao)-action@`)
 )
 
-// lookedFor is the variable that a key of a mapping is; ok is false for others.
+// lookedFor is the variable that a key of a mapping is, or an annotation of Vault's injector; ok is false for others.
 func lookedFor(key string) (v variable, ok bool) {
 	if m := variables().FindStringSubmatch(key); m != nil {
 		return variable{key, m[1]}, true
 	}
-	kind, ok := annotations[key]
-	return variable{key, kind}, ok
+	switch key {
+	case "vault.hashicorp.com/service":
+		return variable{key, "ADDR"}, true
+	case "vault.hashicorp.com/tls-skip-verify":
+		return variable{key, "SKIP_VERIFY"}, true
+	}
+	return v, false
 }
 
 // mostNodes bounds what is looked at in one file: aliases of aliases are many.
@@ -137,9 +140,9 @@ func (l *look) node(file, name string, value *yaml.Node) {
 
 // action looks at what Vault's action of GitHub is given.
 func (l *look) action(file string, with *yaml.Node) {
-	for name, kind := range inputs {
-		if value := own(with, name); value != nil && value.Kind == yaml.ScalarNode {
-			l.value(file, value.Line, value.Column, variable{name, kind}, value.Value)
+	for _, input := range []variable{{"url", "ADDR"}, {"token", "TOKEN"}, {"tlsSkipVerify", "SKIP_VERIFY"}} {
+		if value := own(with, input.name); value != nil && value.Kind == yaml.ScalarNode {
+			l.value(file, value.Line, value.Column, input, value.Value)
 		}
 	}
 }
