@@ -209,6 +209,29 @@ func TestDocsCommands(t *testing.T) {
 	}
 }
 
+// TestExamplesHaveNoDrift: in each example every place means one Vault, and none stands open.
+func TestExamplesHaveNoDrift(t *testing.T) {
+	folders, err := filepath.Glob("../examples/*")
+	check(t, err)
+	more, err := filepath.Glob("../examples/devcontainer/*")
+	check(t, err)
+	looked := 0
+	for _, folder := range append(folders, more...) {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			continue
+		}
+		looked++
+		address := exec.Command("vwrap", "check", "address", folder)
+		address.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+		if said, err := address.CombinedOutput(); err != nil || bytes.Contains(said, []byte("warning")) {
+			t.Errorf("%s: %v\n%s", folder, err, said)
+		}
+	}
+	if looked < 10 {
+		t.Errorf("only %d examples are looked at", looked)
+	}
+}
+
 // helps are the flags of each command, by its name; "" is vwrap itself.
 type helps map[string][]string
 

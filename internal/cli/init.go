@@ -51,6 +51,9 @@ func (i *invocation) initProject(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := project.Check(givenOptions(c)); err != nil { // before anything is asked
+		return err
+	}
 	q := &questions{in: bufio.NewReader(os.Stdin), out: proc.Stderr{}, silent: c.Bool("yes") || c.Bool("dry-run"), typed: proc.IsTerminal(0)}
 	options := starterOptions(c, q, project)
 	plan, err := project.Plan(options)
@@ -90,12 +93,18 @@ func (i *invocation) initProject(c *cli.Context) error {
 	return nil
 }
 
-// starterOptions are what the flags say, and, of what they do not, somebody's answers.
-func starterOptions(c *cli.Context, q *questions, project starter.Project) starter.Options {
-	o := starter.Options{
-		Path: c.String("path"), Address: c.String("address"), Secrets: list(c.String("secrets")), Tracked: tracked("."),
+// givenOptions are what the flags say.
+func givenOptions(c *cli.Context) starter.Options {
+	return starter.Options{
+		Path: c.String("path"), Address: c.String("address"), Secrets: list(c.String("secrets")),
 		Compose: c.Bool("compose"), Devcontainer: c.Bool("devcontainer"), Direnv: c.Bool("direnv"),
 	}
+}
+
+// starterOptions are what the flags say, and, of what they do not, somebody's answers.
+func starterOptions(c *cli.Context, q *questions, project starter.Project) starter.Options {
+	o := givenOptions(c)
+	o.Tracked = tracked(".")
 	if len(o.Secrets) == 0 {
 		tellFound(project.Secrets)
 	}

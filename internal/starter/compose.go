@@ -3,13 +3,16 @@ package starter
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vwrap/vwrap/envsource/dotenv"
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/guess"
 	"github.com/vwrap/vwrap/internal/pattern"
 )
 
@@ -25,6 +28,7 @@ type compose struct {
 	programs []program // that are the project's own
 	vault    string    // the name of the service that is a Vault
 	port     string    // where that is published on this machine
+	envFiles []string  // that programs' environments come from, and that have secrets
 }
 
 // program is a service that runs the project's own code.
@@ -35,7 +39,7 @@ type program struct {
 }
 
 var (
-	vaultImage = pattern.Of(`(?:^|/)(?:vault|openbao)(?:[:@]|$)`)
+	vaultImage = pattern.Of(`(?:^|/)(?:vault(?:-enterprise)?|openbao(?:-(?:hsm|ubi))*)(?:[:@]|$)`)
 	// servers are images of what programs use: vwrap has no place there, and their passwords are theirs.
 	servers = pattern.Of(`(?:^|/)(?:vault|openbao|postgres|postgis|pgvector|mysql|mariadb|mongo|redis|valkey|memcached|rabbitmq|nats|kafka|zookeeper|elasticsearch|opensearch|minio|nginx|traefik|caddy|mailhog|mailpit|localstack|adminer|pgadmin4?|grafana|prometheus)(?:[:@]|$)`)
 	// filledIn is a value that comes from outside.
@@ -69,6 +73,7 @@ func (p *Project) readService(name string, n *yaml.Node) {
 		Build       yaml.Node `yaml:"build"`
 		Command     yaml.Node `yaml:"command"`
 		Environment yaml.Node `yaml:"environment"`
+		EnvFile     yaml.Node `yaml:"env_file"`
 		Ports       []any     `yaml:"ports"`
 	}
 	if n.Decode(&is) != nil {
@@ -84,9 +89,10 @@ func (p *Project) readService(name string, n *yaml.Node) {
 		if !is.Command.IsZero() && is.Command.Tag != "!!null" {
 			own.command = &is.Command
 		}
-		for _, v := range p.environment(&is.Environment) {
+		for _, v := range append(p.environment(&is.Environment), p.fromFiles(&is.EnvFile)...) {
 			p.add(v)
-			if secretive(v.Name, v.Value) && !ours(v.Name) && variableName().MatchString(v.Name) {
+			has := slices.ContainsFunc(own.secrets, func(s Variable) bool { return s.Name == v.Name })
+			if !has && guess.Secret(v.Name, v.Value) && !ours(v.Name) && variableName().MatchString(v.Name) {
 				own.secrets = append(own.secrets, v)
 			}
 		}
@@ -108,6 +114,42 @@ func (p *Project) environment(n *yaml.Node) (all []Variable) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if value := n.Content[i+1]; value.Kind == yaml.ScalarNode && value.Tag != "!!null" && n.Content[i].Value != "<<" {
 				add(n.Content[i].Value, value.Value)
+			}
+		}
+	}
+	return all
+}
+
+// fromFiles is what the files of env_file say, once or in a list. What git has not may be missing.
+func (p *Project) fromFiles(n *yaml.Node) (all []Variable) {
+	files := n.Content
+	if n.Kind == yaml.ScalarNode {
+		files = []*yaml.Node{n}
+	}
+	for _, n := range files {
+		file := n.Value
+		if n.Kind == yaml.MappingNode {
+			var is struct {
+				Path string `yaml:"path"`
+			}
+			if n.Decode(&is) != nil {
+				continue
+			}
+			file = is.Path
+		}
+		file = filepath.Clean(file)
+		if !filepath.IsLocal(file) || sample(file) {
+			continue
+		}
+		text := string(p.read(file))
+		values, err := dotenv.Parse(text)
+		if err != nil {
+			continue
+		}
+		for _, name := range inOrder(text, values) {
+			all = append(all, Variable{name, file, values[name]})
+			if guess.Secret(name, values[name]) && !ours(name) && !slices.Contains(p.compose.envFiles, file) {
+				p.compose.envFiles = append(p.compose.envFiles, file)
 			}
 		}
 	}
@@ -174,7 +216,7 @@ func (p Project) composeFile(o Options) (f File, notes []string, err error) {
 		for _, v := range own.secrets {
 			fmt.Fprintf(&b, "      %s: %s\n", scalar(v.Name), scalar(o.reference(v)))
 			if v.reference() == "" && !filledIn().MatchString(v.Value) {
-				notes = append(notes, fmt.Sprintf("%s has the value of %s: put it into Vault, and take it out there", p.compose.file, v.Name))
+				notes = append(notes, fmt.Sprintf("%s has the value of %s: put it into Vault, and take it out there", v.File, v.Name))
 			}
 		}
 		b.WriteString("    volumes:\n      - ${VWRAP:-/usr/local/bin/vwrap}:/usr/local/bin/vwrap:ro\n      - ./vwrap.yaml:/etc/vwrap/vwrap.yaml:ro\n    secrets: [vault-token]\n    stop_grace_period: 12s # longer than vwrap's own stop_grace, 7s\n")

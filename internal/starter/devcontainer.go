@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/vwrap/vwrap/internal/guess"
 )
 
 // devcontainerFiles are where a dev container is described (containers.dev/implementors/spec).
@@ -142,7 +144,7 @@ func (p Project) refer(f *File, top *hujson.Object, o Options) {
 			if v.Value != "" && v.reference() == "" && !strings.HasPrefix(v.Value, "${") && v.Name != "VAULT_ADDR" {
 				f.hidden = append(f.hidden, string(value))
 			}
-			if !secretive(v.Name, v.Value) || ours(v.Name) || v.reference() != "" {
+			if !guess.Secret(v.Name, v.Value) || ours(v.Name) || v.reference() != "" {
 				continue
 			}
 			f.keep = f.keep || !strings.HasPrefix(v.Value, "${localEnv:")

@@ -13,6 +13,8 @@ import (
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/dotenv"
 	"github.com/vwrap/vwrap/internal/config"
+	"github.com/vwrap/vwrap/internal/guess"
+	"github.com/vwrap/vwrap/internal/pattern"
 )
 
 // Project is what lies in a folder.
@@ -64,6 +66,9 @@ func Look(dir string) (Project, error) {
 		return Project{}, errors.Join(err, notFolder(dir, err == nil))
 	}
 	p := Project{Dir: dir, Name: slug(filepath.Base(dir))}
+	if c, err := config.Load(filepath.Join(dir, config.Name), ""); err == nil {
+		p.address = c.Vault.Address // else the pieces would mean another server
+	}
 	p.readDotenv()
 	p.readPackage()
 	p.readCompose()
@@ -164,7 +169,7 @@ func (p *Project) add(v Variable) {
 	case !variableName().MatchString(v.Name):
 		p.note("%s: %q is no name that a program can ask for, and is left out", v.File, v.Name)
 	case slices.ContainsFunc(p.Secrets, same) || slices.ContainsFunc(p.Others, same):
-	case secretive(v.Name, v.Value):
+	case guess.Secret(v.Name, v.Value):
 		p.Secrets = append(p.Secrets, v)
 	default:
 		p.Others = append(p.Others, v)
@@ -202,4 +207,11 @@ func (p *Project) readPackage() {
 	case is.Scripts["dev"] != "":
 		p.Start = manager + " run dev"
 	}
+}
+
+var variableName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// ours reports whether a variable is one of Vault's or vwrap's own, which no program is handed.
+func ours(name string) bool {
+	return slices.ContainsFunc([]string{"VAULT_", "BAO_", "VWRAP_"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }

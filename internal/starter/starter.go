@@ -113,28 +113,40 @@ func (p Project) Plan(o Options) (Plan, error) {
 
 // complete fills o in from the project, and says what cannot be meant.
 func (p *Project) complete(o *Options) error {
-	if o.Path == "" {
-		o.Path = p.Path()
+	o.Path = cmp.Or(o.Path, p.Path())
+	o.Address = cmp.Or(o.Address, p.Address(), DefaultAddress)
+	if err := p.Check(*o); err != nil {
+		return err
 	}
-	if !secretPath().MatchString(o.Path) {
+	p.choose(o.Secrets)
+	return nil
+}
+
+// Check says what of o cannot be meant, whatever that which is empty becomes.
+func (p Project) Check(o Options) error {
+	if o.Path != "" && !secretPath().MatchString(o.Path) {
 		return fmt.Errorf("--path %s: want the path of a secret, such as secret/dev/app", o.Path)
 	}
-	if o.Address == "" {
-		o.Address = cmp.Or(p.Address(), DefaultAddress)
-	}
-	if _, err := config.NormalizeAddress(o.Address); err != nil {
-		return fmt.Errorf("--address: %w", err)
+	if o.Address != "" {
+		if _, err := config.NormalizeAddress(o.Address); err != nil {
+			return fmt.Errorf("--address: %w", err)
+		}
 	}
 	if o.Compose && p.compose == nil {
 		return fmt.Errorf("--compose: there is no Compose file in %s (it would be called %s)", p.Dir, strings.Join(composeFiles, ", "))
 	}
-	return p.choose(o.Secrets)
+	for _, name := range o.Secrets {
+		if !variableName().MatchString(name) || ours(name) {
+			return fmt.Errorf("--secrets: %q is no name of a program's variable", name)
+		}
+	}
+	return nil
 }
 
 // choose takes names for the secrets, and all others for none.
-func (p *Project) choose(names []string) error {
+func (p *Project) choose(names []string) {
 	if len(names) == 0 {
-		return nil
+		return
 	}
 	all := slices.Concat(p.Secrets, p.Others)
 	p.Secrets, p.Others = nil, nil
@@ -146,15 +158,10 @@ func (p *Project) choose(names []string) error {
 		}
 	}
 	for _, name := range names {
-		known := slices.ContainsFunc(p.Secrets, func(v Variable) bool { return v.Name == name })
-		switch {
-		case !variableName().MatchString(name) || ours(name):
-			return fmt.Errorf("--secrets: %q is no name of a program's variable", name)
-		case !known:
+		if !slices.ContainsFunc(p.Secrets, func(v Variable) bool { return v.Name == name }) {
 			p.Secrets = append(p.Secrets, Variable{Name: name})
 		}
 	}
-	return nil
 }
 
 // configFile is vwrap.yaml. One that is there is left as it is.
@@ -252,10 +259,9 @@ func (p Project) ignoreFile(o Options) (f File, notes []string, err error) {
 // next are the lines with which one goes on.
 func (p Project) next(o Options) (lines []string) {
 	start, file := cmp.Or(p.Start, "CMD"), ""
-	for _, v := range p.Secrets {
-		if file == "" && v.reference() == "" && slices.Contains(dotenvFiles, v.File) && !sample(v.File) {
-			file = v.File
-		}
+	clearly := p.inClear()
+	if len(clearly) > 0 {
+		file = clearly[0]
 	}
 	dev := "vwrap dev -- " + start + "    # with a development Vault, in memory"
 	if file != "" {
@@ -272,5 +278,26 @@ func (p Project) next(o Options) (lines []string) {
 	if o.Direnv {
 		lines = append(lines, `eval "$(vwrap hook direnv)"    # once, into ~/.config/direnv/direnvrc; then: direnv allow`)
 	}
+	if file != "" {
+		lines = append(lines, "vwrap check leaks    # once Vault has the values: "+strings.Join(clearly, ", ")+" has them in clear still"+p.inspected(o)+": take them out")
+	}
 	return lines
+}
+
+// inClear are the files that have values of secrets, and that a program or Compose reads.
+func (p Project) inClear() (files []string) {
+	for _, v := range p.Secrets {
+		if v.reference() == "" && !sample(v.File) && !slices.Contains(files, v.File) && (slices.Contains(dotenvFiles, v.File) || p.compose != nil && slices.Contains(p.compose.envFiles, v.File)) {
+			files = append(files, v.File)
+		}
+	}
+	return files
+}
+
+// inspected says where the values of files are too.
+func (p Project) inspected(o Options) string {
+	if p.compose == nil || len(p.compose.envFiles) == 0 || o.Compose { // that piece has references in their place
+		return ""
+	}
+	return ", and docker inspect what env_file hands to containers"
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tailscale/hujson"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vwrap/vwrap/internal/check/address"
 	"github.com/vwrap/vwrap/internal/config"
 )
 
@@ -57,27 +58,6 @@ func planned(t testing.TB, p Project, o Options) (Plan, map[string]string) {
 }
 
 func untracked(string) bool { return false }
-
-func TestSecretive(t *testing.T) {
-	t.Parallel()
-	for _, secret := range []string{
-		"DB_PASSWORD=x", "PGPASSWORD=x", "API_KEY=", "STRIPE_SECRET=1", "SECRET_KEY_BASE=x", "GITHUB_TOKEN=x", "token=x", "API_TOKEN_2=x",
-		"DATABASE_URL=postgres://app:tiger@localhost/app", "MYSQL=app:tiger@tcp(localhost)/app", "SENTRY_DSN=https://x@example.com/1",
-		"AWS_ACCESS_KEY_ID=x", "X=-----BEGIN RSA PRIVATE KEY-----", "X=sk_live_1", "PORT=vault:secret/dev/app#port", "URL=http://${vault:secret/a#b}/",
-	} {
-		if name, value, _ := strings.Cut(secret, "="); !secretive(name, value) {
-			t.Errorf("%s is taken for no secret", secret)
-		}
-	}
-	for _, open := range []string{
-		"PORT=3000", "LOG_LEVEL=debug", "PASSWORD_MIN_LENGTH=8", "TOKEN_TTL=3600", "KEY_PATH=/etc/key.pem", "DATABASE_URL=postgres://localhost/app", "NEXT_PUBLIC_API_KEY=x",
-		"VITE_TOKEN=x", "REACT_APP_SECRET=x", "STRIPE_PUBLISHABLE_KEY=pk_test_1", "URL=http://localhost:3000/a@b", "_=x", "DB_USER=app", "KEYBOARD=de",
-	} {
-		if name, value, _ := strings.Cut(open, "="); secretive(name, value) {
-			t.Errorf("%s is taken for a secret", open)
-		}
-	}
-}
 
 // What is written is read by vwrap as it was meant; and it has no value.
 func TestConfig(t *testing.T) {
@@ -144,6 +124,64 @@ func TestChosenSecrets(t *testing.T) {
 	if _, err := p.Plan(Options{Address: "https://app:tiger@vault.example"}); err == nil || strings.Contains(err.Error(), "tiger") {
 		t.Errorf("an address with a password: %v", err)
 	}
+}
+
+// Values that stay in files are told, and those that env_file hands to containers become references there.
+func TestLeftInClear(t *testing.T) {
+	t.Parallel()
+	p := project(t, map[string]string{
+		".env":         "DB_PASSWORD=a\n",
+		"app.vars":     "API_KEY=b\nLOG=debug\n",
+		"compose.yaml": "services:\n  web:\n    build: .\n    command: [web]\n    env_file: [.env, {path: app.vars}, missing.vars, ../outside]\n    environment: {DB_PASSWORD: \"${DB_PASSWORD}\"}\n",
+	})
+	plan, _ := planned(t, p, Options{})
+	holds(t, plan.Next, ".env, app.vars has them in clear still, and docker inspect what env_file hands to containers")
+	plan, files := planned(t, p, Options{Compose: true})
+	holds(t, plan.Next, ".env, app.vars has them in clear still: take them out")
+	holds(t, plan.Notes, "app.vars has the value of API_KEY")
+	holds(t, []string{files[composePiece]}, `API_KEY: "vault:secret/dev/shop#API_KEY"`, `DB_PASSWORD: "vault:secret/dev/shop#DB_PASSWORD"`)
+	if strings.Contains(files[composePiece], "LOG") {
+		t.Errorf("%s has what is no secret:\n%s", composePiece, files[composePiece])
+	}
+	plan, _ = planned(t, project(t, map[string]string{".env": "DB_PASSWORD=vault:secret/a#b\n"}), Options{})
+	if strings.Contains(strings.Join(plan.Next, "\n"), "in clear") {
+		t.Errorf("references are taken for values: %q", plan.Next)
+	}
+}
+
+// What is written is no drift to vwrap check address.
+func TestNoDrift(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]map[string]string{
+		"nothing":   {},
+		"there":     {"vwrap.yaml": "version: 1\nvault: {address: http://127.0.0.1:8299}\n", ".env": "A=b\n"},
+		"dotenv":    {".env": "DB_PASSWORD=a\nVAULT_ADDR=http://localhost:8300\n"},
+		"composed":  {"compose.yaml": composeText, ".devcontainer/devcontainer.json": `{"dockerComposeFile": "../compose.yaml", "remoteEnv": {"STRIPE_KEY": "x"}}`},
+		"container": {".devcontainer.json": `{"image": "debian:bookworm", /* ours */ "containerEnv": {"PGPASS": "y"},}`, "package.json": `{"scripts": {"start": "node x"}}`},
+	} {
+		p := project(t, files)
+		plan, err := p.Plan(Options{Compose: p.Compose() != "", Devcontainer: true, Direnv: true, Tracked: untracked})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for _, f := range plan.Files {
+			if err := f.Write(p.Dir); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		if r, err := address.Check(t.Context(), p.Dir, address.Options{Aliases: aliasesOf(t, p.Dir)}); err != nil || len(r.Findings) > 0 {
+			t.Errorf("%s: %v %+v", name, err, r.Findings)
+		}
+	}
+}
+
+func aliasesOf(t *testing.T, dir string) [][]string {
+	t.Helper()
+	c, err := config.Load(filepath.Join(dir, config.Name), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Check.Aliases
 }
 
 const composeText = `

@@ -3,12 +3,10 @@
 package address
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,6 +30,11 @@ type place struct {
 	file         string
 	line, column int
 	server       server
+
+	// What it means, once all files are known.
+	service *service // of Compose
+	named   bool     // it has the name of a service, or of several
+	keys    []string // see look.keys
 }
 
 // look is one run of the check.
@@ -41,10 +44,11 @@ type look struct {
 	unknown  int // addresses that are filled in elsewhere
 	files    int
 	root     string
-	kinds    map[string]kind   // of the files that were looked at
-	seen     map[string]bool   // places that were understood
-	env      map[string]string // that the present file is filled in from; nil: nothing is known of it
-	services map[string]string // of Compose: a name that Vault has there, to the server that it is published as
+	kinds    map[string]kind                // of the files that were looked at
+	seen     map[string]bool                // places that were understood, and what was told
+	env      map[string]string              // that the present file is filled in from; nil: nothing is known of it
+	projects map[string]map[string]*service // of Compose: by folder, and by each name that a service has there
+	besides  map[string]bool                // names of Vaults that run beside a job of a pipeline
 	found    []check.Finding
 }
 
@@ -55,7 +59,9 @@ func Check(ctx context.Context, root string, o Options) (check.Report, error) {
 	} else if !info.IsDir() {
 		return check.Report{}, fmt.Errorf("look for addresses: %s is no folder", root)
 	}
-	l := &look{Options: o, root: root, kinds: map[string]kind{}, seen: map[string]bool{}, services: map[string]string{}}
+	l := &look{
+		Options: o, root: root, kinds: map[string]kind{}, seen: map[string]bool{}, projects: map[string]map[string]*service{}, besides: map[string]bool{},
+	}
 	var composed []string
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
@@ -134,7 +140,11 @@ func (l *look) text(name string, text []byte, k kind) {
 		l.vwrap(name, text)
 		return
 	}
-	l.lines(name, string(text), k)
+	if k == devcontainer {
+		l.lines(name, string(l.devcontainer(name, text)), k)
+		return
+	}
+	l.lines(name, strings.TrimPrefix(string(text), "\ufeff"), k)
 	if ext := path.Ext(name); ext == ".yaml" || ext == ".yml" {
 		l.nodes(name, text)
 	}
@@ -144,103 +154,16 @@ func (l *look) warn(name, why string) {
 	l.found = append(l.found, check.Finding{Rule: "unreadable", Warning: true, File: name, Text: why + ", and is not looked at"})
 }
 
-// at adds an address; text is as it is written there.
-func (l *look) at(file string, line, column int, text string) {
+// at adds an address: text, as it is written where f is. name is what is set to it.
+func (l *look) at(f check.Finding, name, text string) {
 	s, err := parse(l.expand(text))
 	switch {
 	case errors.Is(err, errUnknown):
 		l.unknown++
 	case err != nil:
-		l.found = append(l.found, check.Finding{Rule: "no-address", Warning: true, File: file, Line: line, Column: column, Text: "is no address: " + err.Error()})
+		f.Rule, f.Warning, f.Subject, f.Text = "no-address", true, name, name+" is no address: "+err.Error()
+		l.found = append(l.found, f)
 	default:
-		l.places = append(l.places, place{file, line, column, s})
+		l.places = append(l.places, place{file: f.File, line: f.Line, column: f.Column, server: s})
 	}
-}
-
-// report says which places do not mean the server that most mean.
-func (l *look) report() check.Report {
-	r := check.Report{Check: "address", Findings: l.found}
-	same := l.groups()
-	count := map[string]int{}
-	for _, p := range l.places {
-		count[same[p.server.key]]++
-	}
-	most := slices.MaxFunc(append(slices.Sorted(maps.Keys(count)), ""), func(a, b string) int { return cmp.Compare(count[a], count[b]) })
-	for _, p := range l.places {
-		if f, ok := l.plainHTTP(p); ok {
-			r.Findings = append(r.Findings, f)
-		}
-		if same[p.server.key] == most {
-			r.Passed = append(r.Passed, fmt.Sprintf("%s:%d", p.file, p.line))
-			continue
-		}
-		r.Findings = append(r.Findings, check.Finding{
-			Rule: "another-server", Subject: p.server.text, File: p.file, Line: p.line, Column: p.column,
-			Text: fmt.Sprintf("%s is another server than %s, which %d of %d places mean", p.server.text, most, count[most], len(l.places)),
-			Mend: "write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one",
-		})
-	}
-	r.Sort()
-	r.Summary = fmt.Sprintf("%d files, %d addresses, %d servers", l.files, len(l.places), len(count))
-	if l.unknown > 0 {
-		r.Summary += fmt.Sprintf("; %d more are filled in elsewhere", l.unknown)
-	}
-	return r
-}
-
-// plainHTTP is what is wrong with an address that shows the token to the network.
-func (l *look) plainHTTP(p place) (check.Finding, bool) {
-	_, service := l.services[p.server.host]
-	if p.server.scheme != "http" || p.server.here || service {
-		return check.Finding{}, false
-	}
-	return check.Finding{
-		Rule: "plain-http", Subject: p.server.text, File: p.file, Line: p.line, Column: p.column,
-		Text: p.server.text + " is not this machine, and http shows the token to the network", Mend: "use https",
-	}, true
-}
-
-// groups names the group of each server: aliases, and the services of Compose with the ports that they are published at, are
-// one. A group has the name of the first of its servers.
-func (l *look) groups() map[string]string {
-	group := map[string]string{}
-	var names []string
-	for _, p := range l.places {
-		names = append(names, p.server.key)
-	}
-	for service, published := range l.services {
-		names = append(names, "http://"+service+":8200", published)
-	}
-	for _, name := range names {
-		group[name] = name
-	}
-	join := func(a, b string) {
-		from, to := group[b], cmp.Or(group[a], a)
-		for name, g := range group {
-			if g == from {
-				group[name] = to
-			}
-		}
-		group[a], group[b] = to, to
-	}
-	for _, service := range slices.Sorted(maps.Keys(l.services)) {
-		join(l.services[service], "http://"+service+":8200")
-	}
-	for _, aliases := range l.Aliases {
-		var first string
-		for _, text := range aliases {
-			s, err := parse(text)
-			if err != nil {
-				continue // the configuration's decoder does not know what is there
-			}
-			if group[s.key] == "" {
-				group[s.key] = s.key
-			}
-			if first == "" {
-				first = s.key
-			}
-			join(first, s.key)
-		}
-	}
-	return group
 }

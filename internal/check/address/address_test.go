@@ -27,7 +27,7 @@ func found(t *testing.T, root string, o address.Options) (check.Report, string) 
 // TestTheGuide: each fault of a set-up that is often copied is found where it is.
 func TestTheGuide(t *testing.T) {
 	t.Parallel()
-	_, got := found(t, "testdata/guide", address.Options{})
+	_, got := found(t, "testdata/guide", address.Options{Tracked: func(string) bool { return true }})
 	const want = `.devcontainer/devcontainer.json:5:6: drift: DB_PASSWORD is handed into the container in clear, where docker inspect shows it
   write a reference (vault:PATH#FIELD), and start terminals by vwrap exec
 .devcontainer/devcontainer.json:9:47: drift: https://vault.example.com is another server than http://127.0.0.1:8200, which 8 of 11 places mean
@@ -50,13 +50,71 @@ docker-compose.yml:7:32: drift: the root token of a development Vault stands in 
   let it be random (vwrap dev), or fill it in from outside: ${VAULT_DEV_ROOT_TOKEN_ID:?}
 scripts/rotate.sh:2:19: drift: http://127.0.0.1:8201 is another server than http://127.0.0.1:8200, which 8 of 11 places mean
   write one address everywhere, or say under check.address_aliases in vwrap.yaml that both are one
-address: drift: 10 files, 11 addresses, 4 servers; 3 more are filled in elsewhere
+address: drift: 10 files, 11 addresses, 4 servers; 3 more filled in elsewhere
 `
 	if got != want {
 		t.Errorf("found is\n%s", got)
 	}
 	if strings.Contains(got, "CAESIJ") || strings.Contains(got, "local-dev-token") {
 		t.Error("a token is shown")
+	}
+}
+
+// archive parts a text into files, each after a line "-- NAME --", as txtar does.
+func archive(text string) map[string]string {
+	files := map[string]string{}
+	name := ""
+	for line := range strings.Lines(text) {
+		if n, ok := strings.CutPrefix(strings.TrimSpace(line), "-- "); ok && strings.HasSuffix(n, " --") {
+			name = strings.TrimSuffix(n, " --")
+			continue
+		}
+		if name != "" {
+			files[name] += line
+		}
+	}
+	return files
+}
+
+// cases are the texts of testdata/cases, by name.
+func cases(t testing.TB) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/cases/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("there are no cases", err)
+	}
+	all := map[string]string{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = string(text)
+	}
+	return all
+}
+
+// TestCases: each text of testdata/cases says what is found in its files.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for path, text := range cases(t) {
+		files := archive(text)
+		want := files["want"]
+		delete(files, "want")
+		dir := t.TempDir()
+		for name, text := range files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, got := found(t, dir, address.Options{}); got != want {
+			t.Errorf("%s: found is\n%s", path, got)
+		} else if strings.Contains(got, "0123456789") {
+			t.Errorf("%s: a token is shown", path)
+		}
 	}
 }
 
@@ -147,19 +205,30 @@ func TestWhatCannotBeLookedAt(t *testing.T) {
 	}
 }
 
-// FuzzCheck: no file makes it panic, and every finding is at a line that is there.
+// fuzzed are the names of files that FuzzCheck makes.
+var fuzzed = []string{"compose.yaml", ".env", "Dockerfile", "devcontainer.json", "vwrap.yaml", "a.yml", "Makefile", "a.sh", "package.json", ".gitlab-ci.yml"}
+
+// FuzzCheck: no file makes it panic, and every finding is at a line that is there. A file's name is the one that kind has the length for.
 func FuzzCheck(f *testing.F) {
-	for _, name := range []string{"guide/docker-compose.yml", "guide/.env", "guide/Dockerfile", "guide/.devcontainer/devcontainer.json", "clean/k8s/app.yaml", "clean/compose.yaml"} {
+	for _, text := range cases(f) {
+		for name, text := range archive(text) {
+			for i, other := range fuzzed {
+				if filepath.Base(name) == other || filepath.Ext(name) == filepath.Ext(other) {
+					f.Add(strings.Repeat("x", i), text)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"guide/.env", "guide/Dockerfile", "clean/k8s/app.yaml", "clean/compose.yaml"} {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(filepath.Base(name), string(text))
 	}
-	f.Fuzz(func(t *testing.T, name, text string) {
-		names := []string{"compose.yaml", ".env", "Dockerfile", "devcontainer.json", "vwrap.yaml", "a.yml", "Makefile"}
+	f.Fuzz(func(t *testing.T, kind, text string) {
 		dir := t.TempDir()
-		file := filepath.Join(dir, names[len(name)%len(names)])
+		file := filepath.Join(dir, fuzzed[len(kind)%len(fuzzed)])
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +237,7 @@ func FuzzCheck(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, finding := range r.Findings {
-			if finding.Line > 1+strings.Count(text, "\n") || finding.Text == "" {
+			if finding.Line > 1+strings.Count(text, "\n") || finding.Column < 0 || finding.Text == "" {
 				t.Errorf("%+v", finding)
 			}
 		}

@@ -1,7 +1,7 @@
 package address
 
 import (
-	"fmt"
+	"cmp"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,16 +13,13 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vwrap/vwrap/envsource/dotenv"
-	"github.com/vwrap/vwrap/internal/check"
-	"github.com/vwrap/vwrap/internal/pattern"
 )
-
-var vaultImage = pattern.Of(`(?:^|/)(?:vault|openbao)(?:[:@].*)?$`)
 
 // mostFiles is how many files are read because Compose files name them, and deepest how long a chain of extends is followed.
 const (
 	mostFiles = 200
 	deepest   = 16
+	mostTexts = 1000 // of a service's command and environment
 )
 
 // composition is the Compose files of a tree, and what they name.
@@ -30,32 +27,62 @@ type composition struct {
 	look  *look
 	files map[string]*yaml.Node        // by name: their services
 	env   map[string]map[string]string // by folder: its .env, from which Compose fills files in
-	vault map[string]bool              // names of services, by folder and name, that are Vaults in one file of several
+	named map[string][]string          // by name: the files that one includes
 }
 
 // composed looks at Compose files, at those that they include and extend, and at the variables that they read from files.
-func (l *look) composed(names []string) {
-	c := &composition{look: l, files: map[string]*yaml.Node{}, env: map[string]map[string]string{}, vault: map[string]bool{}}
-	for _, name := range names {
+func (l *look) composed(files []string) {
+	c := &composition{look: l, files: map[string]*yaml.Node{}, env: map[string]map[string]string{}, named: map[string][]string{}}
+	for _, name := range files {
 		c.read(name, "")
 	}
+	services := map[string]*service{} // by folder and name: those of an override file are those of the file that it is laid over
 	for _, file := range slices.Sorted(maps.Keys(c.files)) {
 		c.each(file, func(name string, n *yaml.Node) {
-			if c.isVault(file, n, deepest) {
-				c.vault[path.Dir(file)+"\x00"+name] = true
+			home := path.Dir(file) + "\x00" + name
+			if services[home] == nil {
+				services[home] = &service{name: name, folder: path.Dir(file), published: map[string][]string{}}
 			}
+			c.describe(services[home], file, n)
 		})
 	}
-	for _, inherited := range []bool{false, true} { // a port is its own service's first
-		for _, file := range slices.Sorted(maps.Keys(c.files)) {
-			c.each(file, func(name string, n *yaml.Node) {
-				if c.vault[path.Dir(file)+"\x00"+name] {
-					c.publish(file, name, n, inherited)
-				}
-			})
-		}
+	for _, file := range files {
+		c.project(path.Dir(file), file, services, map[string]bool{})
 	}
 	l.env = nil
+	l.judge(slices.SortedFunc(maps.Values(services), func(a, b *service) int {
+		return cmp.Or(cmp.Compare(a.folder, b.folder), cmp.Compare(a.name, b.name))
+	}))
+}
+
+// project gives the project of a folder the services of a file, and of those that it includes, by all of their names.
+func (c *composition) project(folder, file string, services map[string]*service, seen map[string]bool) {
+	if seen[file] {
+		return
+	}
+	seen[file] = true
+	if c.look.projects[folder] == nil {
+		c.look.projects[folder] = map[string]*service{}
+	}
+	known := c.look.projects[folder]
+	c.each(file, func(name string, _ *yaml.Node) {
+		s := services[path.Dir(file)+"\x00"+name]
+		for _, name := range append([]string{s.name}, s.aliases...) {
+			if known[name] == nil || name == s.name {
+				known[name] = s
+			}
+		}
+	})
+	for _, included := range c.named[file] {
+		c.project(folder, included, services, seen)
+	}
+	c.each(file, func(_ string, n *yaml.Node) {
+		for _, link := range paths(n, "links") { // SERVICE:ALIAS
+			if name, alias, ok := strings.Cut(strings.ToLower(link), ":"); ok && known[name] != nil && known[alias] == nil {
+				known[alias] = known[name]
+			}
+		}
+	})
 }
 
 // read reads a Compose file, and those that it names. by is the file that named it, "" where it has a name of its own.
@@ -81,7 +108,9 @@ func (c *composition) read(file, by string) {
 	c.files[file] = child(top, "services")
 	for _, n := range items(child(top, "include")) {
 		for _, p := range paths(n, "path") {
-			c.read(path.Join(folder, c.look.expand(p)), file)
+			included := path.Join(folder, c.look.expand(p))
+			c.named[file] = append(c.named[file], included)
+			c.read(included, file)
 		}
 		c.variablesOf(file, child(n, "env_file"))
 	}
@@ -177,32 +206,114 @@ func (c *composition) extended(file string, n *yaml.Node) (string, *yaml.Node) {
 	return file, child(c.files[file], name.Value)
 }
 
-// isVault reports whether a service, or the one that it extends, has Vault's image.
+// isVault reports whether a service, or the one that it extends, has Vault's image, or one that is made of it.
 func (c *composition) isVault(file string, n *yaml.Node, deep int) bool {
-	if picture := child(n, "image"); picture != nil {
-		return vaultImage().MatchString(c.look.expand(picture.Value))
+	c.look.env = c.variables(path.Dir(file))
+	if picture := child(n, "image"); picture != nil && vaultImage().MatchString(c.look.expand(picture.Value)) {
+		return true
+	}
+	if build := child(n, "build"); build != nil {
+		return vaultImage().MatchString(c.built(file, build))
 	}
 	file, base := c.extended(file, n)
-	return base != nil && deep > 0 && c.isVault(file, base, deep-1)
+	return base != nil && deep > 0 && child(n, "image") == nil && c.isVault(file, base, deep-1)
 }
 
-// publish looks at which ports a Vault is published, and to whom: its own, or those of the services that it extends.
-func (c *composition) publish(file, name string, n *yaml.Node, inherited bool) {
-	if c.look.services[name] == "" { // published to nobody
-		c.look.services[name] = "http://" + name + ":8200"
-	}
-	for range deepest {
-		if inherited {
-			file, n = c.extended(file, n)
-			c.look.env = c.variables(path.Dir(file))
+// built is the image that a service's own is made of.
+func (c *composition) built(file string, build *yaml.Node) string {
+	part := func(key, otherwise string) string {
+		if v := child(build, key); v != nil {
+			return c.look.expand(v.Value)
 		}
+		return otherwise
+	}
+	target := part("target", "")
+	if text := part("dockerfile_inline", ""); text != "" {
+		return madeOf(text, target)
+	}
+	context := part("context", ".")
+	if build.Kind == yaml.ScalarNode {
+		context = c.look.expand(build.Value)
+	}
+	name := path.Join(path.Dir(file), context, part("dockerfile", "Dockerfile"))
+	if !fs.ValidPath(name) {
+		return ""
+	}
+	return madeOf(string(c.open(name, file, false)), target)
+}
+
+// describe adds to a service what a file says of it, and, after that, what those say that it extends.
+func (c *composition) describe(s *service, file string, n *yaml.Node) {
+	s.vault = s.vault || c.isVault(file, n, deepest)
+	s.spans = append(s.spans, span{file, n.Line, lastLine(n)})
+	s.aliases = append(s.aliases, aliases(n)...)
+	for deep := range deepest {
+		c.look.env = c.variables(path.Dir(file))
 		for _, p := range items(child(n, "ports")) {
-			c.look.port(file, name, p)
+			s.ports = append(s.ports, c.look.port(file, p, deep > 0))
 		}
-		if n == nil || !inherited {
-			return
+		if mode := child(n, "network_mode"); mode != nil && mode.Value == "host" && s.host == nil {
+			s.host, s.hostFile = mode, file
+		}
+		left := mostTexts
+		for _, key := range []string{"command", "entrypoint", "environment"} {
+			s.started += " " + c.look.expand(flat(child(n, key), &left))
+		}
+		if file, n = c.extended(file, n); n == nil {
+			break
 		}
 	}
+	c.look.env = c.variables(s.folder)
+}
+
+// aliases are the names that others have for a service.
+func aliases(n *yaml.Node) (all []string) {
+	if name := child(n, "container_name"); name != nil {
+		all = append(all, name.Value)
+	}
+	if networks := child(n, "networks"); networks != nil && networks.Kind == yaml.MappingNode {
+		for i := 1; i < len(networks.Content); i += 2 {
+			all = append(all, paths(child(networks.Content[i], "aliases"), "")...)
+		}
+	}
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
+	}
+	return all
+}
+
+// flat is the texts of n, and NAME=VALUE of a mapping.
+func flat(n *yaml.Node, left *int) string {
+	if *left--; n == nil || *left < 0 {
+		return ""
+	}
+	switch n = plain(n); n.Kind {
+	case yaml.ScalarNode:
+		return n.Value
+	case yaml.MappingNode:
+		var b strings.Builder
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			b.WriteString(n.Content[i].Value + "=" + flat(n.Content[i+1], left) + " ")
+		}
+		return b.String()
+	}
+	var b strings.Builder
+	for _, c := range n.Content {
+		b.WriteString(flat(c, left) + " ")
+	}
+	return b.String()
+}
+
+// lastLine is where n ends.
+func lastLine(n *yaml.Node) int {
+	last := n.Line
+	for _, c := range n.Content { // and no aliases
+		last = max(last, lastLine(c))
+	}
+	if n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		last += strings.Count(n.Value, "\n")
+	}
+	return last
 }
 
 // items are the elements of a list, or n itself.
@@ -230,51 +341,4 @@ func paths(n *yaml.Node, key string) (all []string) {
 		}
 	}
 	return all
-}
-
-// port looks at one entry of a Vault's ports, in the short form or the long one.
-func (l *look) port(file, service string, n *yaml.Node) {
-	host, published, target := "", "", ""
-	if n.Kind == yaml.MappingNode {
-		for key, at := range map[string]*string{"host_ip": &host, "published": &published, "target": &target} {
-			if v := child(n, key); v != nil {
-				*at = l.expand(v.Value)
-			}
-		}
-	} else {
-		host, published, target = splitPort(l.expand(n.Value))
-	}
-	if target != "8200" {
-		return
-	}
-	if published != "" {
-		l.services[service] = fmt.Sprintf("http://127.0.0.1:%s", published)
-	}
-	place := fmt.Sprintf("%s:%d:%d", file, n.Line, n.Column)
-	if l.seen[place] {
-		return // by a service that extends this one
-	}
-	l.seen[place] = true
-	if host != "" && host != "0.0.0.0" && host != "[::]" && host != "::" {
-		return
-	}
-	l.found = append(l.found, check.Finding{
-		Rule: "published-everywhere", Subject: service, File: file, Line: n.Line, Column: n.Column,
-		Text: service + " is published at every address of this machine: the network reaches it",
-		Mend: fmt.Sprintf("publish it here alone: \"127.0.0.1:%s:8200\"", published),
-	})
-}
-
-// splitPort reads [HOST:]PUBLISHED:TARGET[/PROTOCOL], and TARGET alone.
-func splitPort(text string) (host, published, target string) {
-	text, _, _ = strings.Cut(text, "/")
-	at := strings.LastIndexByte(text, ':')
-	if at < 0 {
-		return "", "", text
-	}
-	text, target = text[:at], text[at+1:]
-	if at = strings.LastIndexByte(text, ':'); at < 0 {
-		return "", text, target
-	}
-	return text[:at], text[at+1:], target
 }

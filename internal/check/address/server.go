@@ -15,6 +15,7 @@ type server struct {
 	text         string // the address, without a user
 	key          string // the same for all addresses that mean it
 	scheme, host string
+	port         string
 	here         bool // this machine
 }
 
@@ -45,6 +46,7 @@ func parse(text string) (server, error) {
 	if s.here {
 		host = "127.0.0.1"
 	}
+	s.port = port
 	s.key = fmt.Sprintf("%s://%s", s.scheme, net.JoinHostPort(host, port))
 	u.User = nil
 	s.text = strings.TrimSuffix(u.String(), "/")

@@ -1,4 +1,6 @@
-package starter
+// Package guess tells secrets from other variables, by their names and by what their values look like. A guess is for somebody who looks
+// at it: nothing is kept from anyone because of one.
+package guess
 
 import (
 	"slices"
@@ -9,7 +11,7 @@ import (
 
 var (
 	// secretWords end the names of secrets, also where a word is written onto another: PGPASSWORD.
-	secretWords = []string{"PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD", "SECRET", "SECRETS", "TOKEN", "APIKEY", "KEY", "CREDENTIAL", "CREDENTIALS", "DSN", "SALT", "PEPPER"}
+	secretWords = []string{"PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PGPASS", "DBPASS", "PWD", "SECRET", "SECRETS", "TOKEN", "APIKEY", "KEY", "CREDENTIAL", "CREDENTIALS", "DSN", "SALT", "PEPPER"}
 	glued       = []string{"PASSWORD", "SECRET", "TOKEN", "APIKEY"}
 	// afterSecret may follow such a word: SECRET_KEY_BASE, API_TOKEN_2.
 	afterSecret = []string{"BASE", "BASE64", "B64", "HEX", "VALUE", "OLD", "NEW", "CURRENT", "PREVIOUS", "PRIMARY", "SECONDARY", "DEV", "TEST", "LOCAL", "PROD", "1", "2", "3"}
@@ -19,11 +21,10 @@ var (
 	word         = pattern.Of(`[A-Z0-9]+`)
 	withPassword = pattern.Of(`^(?:[A-Za-z][A-Za-z0-9+.-]*://)?[^:@/\s]*:[^@/\s]+@`)                                                                   // postgres://app:tiger@localhost, app:tiger@tcp(localhost)
 	issued       = pattern.Of(`^(?:gh[pousr]_|github_pat_|glpat-|sk_live_|sk_test_|sk-|xox[abpr]-|AKIA|ASIA|hv[sbr]\.|-----BEGIN [A-Z ]*PRIVATE KEY)`) // what is known by its beginning
-	variableName = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// secretive guesses whether a variable is a secret, by its name and by what its value looks like.
-func secretive(name, value string) bool {
+// Secret guesses whether a variable is a secret. What is a reference to one is.
+func Secret(name, value string) bool {
 	if strings.HasPrefix(value, "vault:") || strings.Contains(value, "${vault:") || withPassword().MatchString(value) || issued().MatchString(value) {
 		return true
 	}
@@ -38,11 +39,6 @@ func secretive(name, value string) bool {
 		return false
 	}
 	last := words[len(words)-1]
-	return name == "AWS_ACCESS_KEY_ID" || slices.Contains(secretWords, last) ||
+	return name == "AWS_ACCESS_KEY_ID" || strings.HasSuffix(name, "SECRET_ID") || slices.Contains(secretWords, last) ||
 		slices.ContainsFunc(glued, func(w string) bool { return strings.HasSuffix(last, w) })
-}
-
-// ours reports whether a variable is one of Vault's or vwrap's own, which no program is handed.
-func ours(name string) bool {
-	return slices.ContainsFunc([]string{"VAULT_", "BAO_", "VWRAP_"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
