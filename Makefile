@@ -68,9 +68,10 @@ release-check: ## tries what a release does, up to where an account is needed
 vuln: ## asks the Go vulnerability database about what is linked; it needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
-docs: ## writes what is made of other files: docs/reference.md, pictures
+docs: build ## writes what is made of other files, and of a run: docs/reference.md, pictures
 	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
 	$(GO) run ./docs/pictures docs/pictures
+	$(GO) run ./docs/recording bin/vwrap docs/pictures/session.svg
 
 clean:
 	rm -rf bin dist

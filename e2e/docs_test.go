@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -294,6 +295,59 @@ func TestDocsPictures(t *testing.T) {
 	}
 	if len(texts) == 0 {
 		t.Error("there is no picture")
+	}
+}
+
+// TestDocsRecording: what README.md shows of two terminals is what they show, of this vwrap. It is an SVG, small, of no more
+// than 80 columns.
+func TestDocsRecording(t *testing.T) {
+	vwrap, err := exec.LookPath("vwrap")
+	check(t, err)
+	picture := filepath.Join(t.TempDir(), "session.svg")
+	record := exec.Command("go", "run", "./docs/recording", vwrap, picture)
+	record.Dir = ".."
+	if said, err := record.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	want, err := os.ReadFile(picture)
+	check(t, err)
+	got, err := os.ReadFile("../docs/pictures/session.svg")
+	check(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("docs/pictures/session.svg is not what this vwrap does: make docs draws it\n%s", want)
+	}
+	if len(got) > 16<<10 {
+		t.Errorf("it has %d bytes", len(got))
+	}
+
+	var svg struct {
+		Rows []struct {
+			Words []struct {
+				X    float64 `xml:"x,attr"`
+				Wide float64 `xml:"textLength,attr"`
+				Text string  `xml:",chardata"`
+			} `xml:"text"`
+		} `xml:"g"`
+	}
+	check(t, xml.Unmarshal(got, &svg))
+	known, typed := helpOf(t), 0
+	for _, row := range svg.Rows {
+		for _, w := range row.Words {
+			if w.X+w.Wide > 16+80*8.4+0.1 {
+				t.Errorf("%q is beyond column 80", w.Text)
+			}
+			line, isTyped := strings.CutPrefix(w.Text, "$ ")
+			if !isTyped {
+				continue
+			}
+			typed++
+			if own, ok := strings.CutPrefix(line, "vwrap "); ok {
+				check(t, known.check(own))
+			}
+		}
+	}
+	if typed < 5 || !strings.Contains(string(got), "restarting the command: new ") {
+		t.Errorf("%d lines are typed, or there is no rotation", typed)
 	}
 }
 
