@@ -143,13 +143,8 @@ func TestDocsYAML(t *testing.T) {
 				text = "version: 1\n" + text
 			}
 			configs++
-			file := filepath.Join(t.TempDir(), "vwrap.yaml")
-			check(t, os.WriteFile(file, []byte(text), 0o600))
-			plan := exec.Command("vwrap", "plan", "--config", file)
-			plan.Dir = filepath.Dir(file)
-			plan.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(file)}
-			if said, err := plan.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", where, err, said)
+			if err := plans(t, text); err != nil {
+				t.Errorf("%s: %v", where, err)
 			}
 		}
 	}
@@ -172,6 +167,8 @@ var (
 	begun    = regexp.MustCompile(`^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo (?:[A-Z_]+=\S+ )?)?vwrap |\$\(vwrap |\| vwrap |exec vwrap |web vwrap `)
 	called   = regexp.MustCompile("(?:^|[\\s;|&('\"=`$!])vwrap ((?:[^`'\"|;&<>#()\\n]|\"[^\"\\n]*\"|'[^'\\n]*')*)")
 	inline   = regexp.MustCompile("`(vwrap [^`]+)`")
+	listed   = regexp.MustCompile(`^--?[a-zA-Z].* {3}`) // flags, and what each does
+	spelled  = regexp.MustCompile(`(?:^|, |  )(--?[a-zA-Z][\w-]*)`)
 	flagWord = regexp.MustCompile(`^--?[a-zA-Z]`)
 )
 
@@ -194,6 +191,14 @@ func TestDocsCommands(t *testing.T) {
 		}
 		for _, line := range lines {
 			line, _, _ = strings.Cut(line, " # ")
+			if listed.MatchString(line) {
+				for _, flag := range spelled.FindAllStringSubmatch(line, -1) {
+					seen++
+					if !slices.Contains(known[""], flag[1]) {
+						t.Errorf("%s: vwrap has no %s", p.path, flag[1])
+					}
+				}
+			}
 			if !begun.MatchString(line) {
 				continue
 			}
@@ -253,21 +258,6 @@ func (known helps) check(line string) error {
 		return fmt.Errorf("there is no command %s", words[0])
 	}
 	return nil
-}
-
-// TestDocsShell: lines of shell are that to a shell.
-func TestDocsShell(t *testing.T) {
-	for _, p := range manual(t) {
-		for _, b := range p.blocks() {
-			if b.language != "sh" && b.language != "bash" {
-				continue
-			}
-			said, err := exec.Command("bash", "-n", "-c", b.text).CombinedOutput()
-			if err != nil {
-				t.Errorf("%s:%d: %s", p.path, b.line, said)
-			}
-		}
-	}
 }
 
 // TestDocsPictures: each is what its text says.
