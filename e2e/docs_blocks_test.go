@@ -241,7 +241,7 @@ var (
 // TestDocsNames: keys, flags, variables and targets that a page names are there; what it shows of vwrap.yaml in a line is
 // a part of one.
 func TestDocsNames(t *testing.T) {
-	schema := readSchema(t)
+	keys := readSchema(t)
 	known := helpOf(t)
 	sources := phrasesOf(t)
 	for _, path := range []string{"../install.sh", "../.goreleaser.yaml", "../features/src/vwrap/install.sh"} {
@@ -266,7 +266,7 @@ func TestDocsNames(t *testing.T) {
 			switch {
 			case dotted.MatchString(text):
 				seen["keys"]++
-				if !schema.has(strings.Split(text, ".")) {
+				if !keys.has(strings.Split(text, ".")) {
 					t.Errorf("%s: vwrap.yaml has no %s", p.path, text)
 				}
 			case partial.MatchString(text):
@@ -305,12 +305,12 @@ func TestDocsNames(t *testing.T) {
 	}
 }
 
-// node is a part of the schema of vwrap.yaml.
-type node struct {
-	Properties map[string]node
+// schema is a part of that of vwrap.yaml.
+type schema struct {
+	Properties map[string]schema
 }
 
-func readSchema(t *testing.T) (root node) {
+func readSchema(t *testing.T) (root schema) {
 	t.Helper()
 	text, err := os.ReadFile("../vwrap.schema.json")
 	check(t, err)
@@ -318,13 +318,13 @@ func readSchema(t *testing.T) (root node) {
 	return root
 }
 
-func (n node) has(path []string) bool {
+func (s schema) has(path []string) bool {
 	for _, key := range path {
-		below, ok := n.Properties[key]
+		below, ok := s.Properties[key]
 		if !ok {
 			return false
 		}
-		n = below
+		s = below
 	}
 	return true
 }
@@ -390,7 +390,7 @@ func TestDocsBlocksRefuse(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if schema := readSchema(t); schema.has([]string{"rotation", "stop_gracefully"}) || !schema.has([]string{"rotation", "stop_grace"}) {
+	if keys := readSchema(t); keys.has([]string{"rotation", "stop_gracefully"}) || !keys.has([]string{"rotation", "stop_grace"}) {
 		t.Error("the schema is misread")
 	}
 }

@@ -61,7 +61,7 @@ func play(ctx context.Context, vwrap string, steps []step) (seen []event, err er
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	p := &player{folder: folder, terminals: [2]*output{newOutput(), newOutput()}, awaited: map[string]int{}}
 	if err := p.prepare(ctx, vwrap); err != nil {
 		return nil, err
