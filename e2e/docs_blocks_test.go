@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -207,7 +208,7 @@ func checkHCL(text string) error {
 func checkDockerfile(text string) error {
 	for line := range strings.Lines(text) {
 		instruction, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !slices.Contains([]string{"FROM", "COPY", "ENTRYPOINT", "CMD", "HEALTHCHECK", "USER", "ENV", "RUN", "WORKDIR"}, instruction) {
+		if instruction != "" && !slices.Contains([]string{"FROM", "COPY", "ENTRYPOINT", "CMD", "HEALTHCHECK", "USER", "ENV", "RUN", "WORKDIR", "ARG", "EXPOSE"}, instruction) {
 			return fmt.Errorf("there is no instruction %q", instruction)
 		}
 		var list []string
@@ -356,6 +357,86 @@ func plans(t *testing.T, text string) error {
 		return fmt.Errorf("%w\n%s", err, said)
 	}
 	return nil
+}
+
+// TestDocsExamples: each file of the examples and of the Feature is what its name says, also where what it is for is not at hand.
+func TestDocsExamples(t *testing.T) {
+	known := helpOf(t)
+	seen := map[string]int{}
+	for _, root := range []string{"../examples", "../features", "../action.yml"} {
+		check(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			text, kind := string(content), filepath.Ext(path)
+			var wrong error
+			switch {
+			case entry.Name() == "vwrap.yaml":
+				kind, wrong = "vwrap.yaml", plans(t, text)
+			case kind == ".yaml" || kind == ".yml":
+				for document := range strings.SplitSeq(text, "\n---\n") {
+					wrong = errors.Join(wrong, checkCommandsInYAML(document, known))
+				}
+			case kind == ".json":
+				wrong = checkJSON(text)
+			case kind == ".hcl":
+				wrong = checkHCL(text)
+			case kind == ".sh", strings.HasPrefix(text, "#!/bin/sh\n"):
+				kind, wrong = ".sh", checkShell(text)
+			case entry.Name() == "Dockerfile":
+				kind, wrong = "Dockerfile", checkDockerfile(regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(text, ""))
+			}
+			seen[kind]++
+			if wrong != nil {
+				t.Errorf("%s: %v", path, wrong)
+			}
+			return nil
+		}))
+	}
+	for kind, least := range map[string]int{"vwrap.yaml": 6, ".yaml": 4, ".yml": 3, ".json": 4, ".hcl": 2, ".sh": 5, "Dockerfile": 1} {
+		if seen[kind] < least {
+			t.Errorf("only %d of %s are looked at", seen[kind], kind)
+		}
+	}
+}
+
+// TestDocsWorkflow: what the example gives to the action are inputs of it.
+func TestDocsWorkflow(t *testing.T) {
+	var action struct{ Inputs map[string]any }
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct {
+				Uses string
+				With map[string]string
+			}
+		}
+	}
+	for path, into := range map[string]any{"../action.yml": &action, "../examples/ci/github.yml": &workflow} {
+		text, err := os.ReadFile(path)
+		check(t, err)
+		check(t, yaml.Unmarshal(text, into))
+	}
+	steps := 0
+	for _, job := range workflow.Jobs {
+		for _, step := range job.Steps {
+			if !strings.HasPrefix(step.Uses, "vwrap/vwrap@") {
+				continue
+			}
+			steps++
+			for name := range step.With {
+				if _, ok := action.Inputs[name]; !ok {
+					t.Errorf("the action has no input %s", name)
+				}
+			}
+		}
+	}
+	if steps == 0 {
+		t.Error("the example does not use the action")
+	}
 }
 
 // TestDocsBlocksRefuse: what rots is found.
