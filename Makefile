@@ -15,7 +15,7 @@ test: build lint ## every test: units under the race detector, then the binary a
 	cd devvault && $(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	cd examples && $(GO) vet ./...
-	cd docs/pictures && $(GO) vet ./...
+	cd docs && $(GO) vet ./... && $(GO) test ./...
 	$(MAKE) --no-print-directory e2e
 	$(MAKE) --no-print-directory e2e-containers
 
@@ -27,7 +27,7 @@ cross: ## builds and vets for the other systems that vwrap runs on
 
 lint:
 	.ci/install lint
-	for module in . e2e bench devvault examples docs/pictures; do \
+	for module in . e2e bench devvault examples docs; do \
 		(cd $$module && "$$($(GO) env GOPATH)/bin/golangci-lint" run -c $(CURDIR)/.golangci.yml ./...) || exit 1; \
 	done
 
@@ -76,9 +76,10 @@ release-check: ## tries what a release does, up to where an account is needed
 vuln: ## asks the Go vulnerability database about what is linked; it needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
-docs: ## writes what is made of other files: docs/reference.md, pictures
+docs: build ## writes what is made of other files, and of a run: docs/reference.md, pictures
 	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
-	cd docs/pictures && $(GO) run . .
+	cd docs && $(GO) run ./pictures pictures
+	cd docs && $(GO) run ./recording ../bin/vwrap pictures/session.svg
 
 clean:
 	rm -rf bin dist

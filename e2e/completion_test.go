@@ -38,6 +38,8 @@ func TestCompletion(t *testing.T) {
 				{"vwrap --on-rotate ov", "erlap "},
 				{"vwrap --on-rotate=ov", "erlap "},
 				{"vwrap -P sta", "ging "},
+				{"vwrap --mask al", "ways "},
+				{"vwrap install gro", "ups "},
 				{"vwrap rotate SEC", "OND_NAME"},
 				{"vwrap -e FIR", "ST_NAME="},
 				{"vwrap --preserve-env FIRST_NAME,SEC", "OND_NAME"},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,13 +143,8 @@ func TestDocsYAML(t *testing.T) {
 				text = "version: 1\n" + text
 			}
 			configs++
-			file := filepath.Join(t.TempDir(), "vwrap.yaml")
-			check(t, os.WriteFile(file, []byte(text), 0o600))
-			plan := exec.Command("vwrap", "plan", "--config", file)
-			plan.Dir = filepath.Dir(file)
-			plan.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(file)}
-			if said, err := plan.CombinedOutput(); err != nil {
-				t.Errorf("%s: %v\n%s", where, err, said)
+			if err := plans(t, text); err != nil {
+				t.Errorf("%s: %v", where, err)
 			}
 		}
 	}
@@ -171,6 +167,8 @@ var (
 	begun    = regexp.MustCompile(`^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:sudo (?:[A-Z_]+=\S+ )?)?vwrap |\$\(vwrap |\| vwrap |exec vwrap |web vwrap `)
 	called   = regexp.MustCompile("(?:^|[\\s;|&('\"=`$!])vwrap ((?:[^`'\"|;&<>#()\\n]|\"[^\"\\n]*\"|'[^'\\n]*')*)")
 	inline   = regexp.MustCompile("`(vwrap [^`]+)`")
+	listed   = regexp.MustCompile(`^--?[a-zA-Z].* {3}`) // flags, and what each does
+	spelled  = regexp.MustCompile(`(?:^|, |  )(--?[a-zA-Z][\w-]*)`)
 	flagWord = regexp.MustCompile(`^--?[a-zA-Z]`)
 )
 
@@ -193,6 +191,14 @@ func TestDocsCommands(t *testing.T) {
 		}
 		for _, line := range lines {
 			line, _, _ = strings.Cut(line, " # ")
+			if listed.MatchString(line) {
+				for _, flag := range spelled.FindAllStringSubmatch(line, -1) {
+					seen++
+					if !slices.Contains(known[""], flag[1]) {
+						t.Errorf("%s: vwrap has no %s", p.path, flag[1])
+					}
+				}
+			}
 			if !begun.MatchString(line) {
 				continue
 			}
@@ -277,21 +283,6 @@ func (known helps) check(line string) error {
 	return nil
 }
 
-// TestDocsShell: lines of shell are that to a shell.
-func TestDocsShell(t *testing.T) {
-	for _, p := range manual(t) {
-		for _, b := range p.blocks() {
-			if b.language != "sh" && b.language != "bash" {
-				continue
-			}
-			said, err := exec.Command("bash", "-n", "-c", b.text).CombinedOutput()
-			if err != nil {
-				t.Errorf("%s:%d: %s", p.path, b.line, said)
-			}
-		}
-	}
-}
-
 // TestDocsPictures: each is what its text says.
 func TestDocsPictures(t *testing.T) {
 	folder := t.TempDir()
@@ -302,8 +293,8 @@ func TestDocsPictures(t *testing.T) {
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(folder, filepath.Base(text)), content, 0o644))
 	}
-	draw := exec.Command("go", "run", ".", folder)
-	draw.Dir = "../docs/pictures"
+	draw := exec.Command("go", "run", "./pictures", folder)
+	draw.Dir = "../docs"
 	if said, err := draw.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -317,6 +308,59 @@ func TestDocsPictures(t *testing.T) {
 	}
 	if len(texts) == 0 {
 		t.Error("there is no picture")
+	}
+}
+
+// TestDocsRecording: what README.md shows of two terminals is what they show, of this vwrap. It is an SVG, small, of no more
+// than 80 columns.
+func TestDocsRecording(t *testing.T) {
+	vwrap, err := exec.LookPath("vwrap")
+	check(t, err)
+	picture := filepath.Join(t.TempDir(), "session.svg")
+	record := exec.Command("go", "run", "./recording", vwrap, picture)
+	record.Dir = "../docs"
+	if said, err := record.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	want, err := os.ReadFile(picture)
+	check(t, err)
+	got, err := os.ReadFile("../docs/pictures/session.svg")
+	check(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("docs/pictures/session.svg is not what this vwrap does: make docs draws it\n%s", want)
+	}
+	if len(got) > 16<<10 {
+		t.Errorf("it has %d bytes", len(got))
+	}
+
+	var svg struct {
+		Rows []struct {
+			Words []struct {
+				X    float64 `xml:"x,attr"`
+				Wide float64 `xml:"textLength,attr"`
+				Text string  `xml:",chardata"`
+			} `xml:"text"`
+		} `xml:"g"`
+	}
+	check(t, xml.Unmarshal(got, &svg))
+	known, typed := helpOf(t), 0
+	for _, row := range svg.Rows {
+		for _, w := range row.Words {
+			if w.X+w.Wide > 16+80*8.4+0.1 {
+				t.Errorf("%q is beyond column 80", w.Text)
+			}
+			line, isTyped := strings.CutPrefix(w.Text, "$ ")
+			if !isTyped {
+				continue
+			}
+			typed++
+			if own, ok := strings.CutPrefix(line, "vwrap "); ok {
+				check(t, known.check(own))
+			}
+		}
+	}
+	if typed < 5 || !strings.Contains(string(got), "restarting the command: new ") {
+		t.Errorf("%d lines are typed, or there is no rotation", typed)
 	}
 }
 

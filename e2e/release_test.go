@@ -21,6 +21,9 @@ type released struct {
 	Archives []struct {
 		Name string `yaml:"name_template"`
 	}
+	Checksum, Release struct {
+		Added []struct{ Glob string } `yaml:"extra_files"`
+	}
 }
 
 func releaseConfig(t *testing.T) (config released) {
@@ -89,6 +92,15 @@ func TestReproducible(t *testing.T) {
 	check(t, err)
 	if !strings.HasPrefix(string(out), "vwrap 1.2.3 (") {
 		t.Errorf("the version is %s", out)
+	}
+}
+
+// TestChecksums: what is published beside what the release makes has a checksum too, and so is signed.
+func TestChecksums(t *testing.T) {
+	t.Parallel()
+	config := releaseConfig(t)
+	if len(config.Release.Added) != 2 || !slices.Equal(config.Checksum.Added, config.Release.Added) {
+		t.Errorf("%v is published, and checksums are had of %v", config.Release.Added, config.Checksum.Added)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Command draw makes a picture of each text beside it: go run . FOLDER, in this folder. The first line of a text has the
+// Command draw makes a picture of each text beside it: go run ./pictures FOLDER, in docs. The first line of a text has the
 // lanes; "A > B: what" is an arrow, ": what" a line across all.
 package main
 
@@ -20,7 +20,7 @@ const (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run . FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: go run ./pictures FOLDER")
 		os.Exit(2)
 	}
 	if err := drawAll(os.Args[1]); err != nil {

@@ -102,7 +102,7 @@ func complain(w io.Writer, err error) {
 
 // welcome is for who types nothing but vwrap.
 const welcome = `vwrap runs a command with secrets from Vault or OpenBao in its environment.
-Begin with "vwrap init" in a project, then "vwrap -- CMD"; "vwrap dev -- CMD" needs no Vault.
+Begin with "vwrap init", then "vwrap -- CMD"; without Vault "vwrap dev -- CMD".
 "vwrap doctor" tells what is missing here, "vwrap --help" the rest.
 `
 

@@ -196,6 +196,8 @@ func (t *typed) values(flag, word string) complete.Answer {
 		return complete.Words("restart", "signal", "overlap", "none", "exit")
 	case "once":
 		return complete.Words("force")
+	case "mask":
+		return complete.Words("never", "always")
 	case "log-level":
 		return complete.Words("debug", "info", "warn", "error")
 	case "log-format":
@@ -233,7 +235,7 @@ func (t *typed) operands() complete.Answer {
 	case name == "rotate":
 		names := slices.DeleteFunc(t.held(), func(name string) bool { return slices.Contains(t.arguments, name) })
 		return complete.Words(names...)
-	case name == "check leaks", name == "check address" && first:
+	case name == "check leaks", (name == "check address" || name == "install") && first:
 		return complete.Answer{Files: true}
 	case name == "completion" && first:
 		return complete.Words(complete.Shells()...)

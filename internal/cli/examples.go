@@ -16,11 +16,19 @@ func examples(name string) []manual.Entry {
 		return []manual.Entry{{Name: "vwrap run --once -- terraform plan", Text: "Fetch, and become the command"}}
 	case "vwrap dev":
 		return []manual.Entry{
-			{Name: `eval "$(vwrap dev)"`, Text: "In this shell, until it ends"},
+			{Name: "vwrap dev", Text: "For other terminals, which get the two lines that it prints; until Ctrl-C"},
 			{Name: "vwrap dev --drill 30s --faults outage -- npm start", Text: "A drill: how the program takes rotations, and Vault being away"},
 		}
 	case "vwrap check":
 		return []manual.Entry{{Name: "vwrap check all --format github", Text: "In CI, all that vwrap.yaml configures"}}
+	case "vwrap check parity":
+		return []manual.Entry{{Name: "vwrap check parity --path secret/dev --manifest ci/required_keys.yaml", Text: "Has Vault what CI requires?"}}
+	case "vwrap check address":
+		return []manual.Entry{{Name: "vwrap check address", Text: "Do all files of this repository mean one Vault?"}}
+	case "vwrap check ttl":
+		return []manual.Entry{{Name: "vwrap check ttl --min 300s", Text: "Does all that the vwrap here holds last five minutes more?"}}
+	case "vwrap check leaks":
+		return []manual.Entry{{Name: "vwrap check leaks", Text: "Is a value of vwrap.yaml in a file, or on a command line?"}}
 	case "vwrap exec":
 		return []manual.Entry{{Name: "vwrap exec -- psql", Text: "In another terminal, with what the server has"}}
 	case "vwrap status":
@@ -34,6 +42,17 @@ func examples(name string) []manual.Entry {
 		}
 	case "vwrap plan":
 		return []manual.Entry{{Name: "vwrap plan --ask --policy", Text: "The policy that this vwrap.yaml needs"}}
+	case "vwrap doctor":
+		return []manual.Entry{{Name: "vwrap doctor", Text: "What is to be mended on this machine, and at Vault"}}
+	case "vwrap trust":
+		return []manual.Entry{
+			{Name: "vwrap trust", Text: "The address that the nearest vwrap.yaml names"},
+			{Name: "vwrap trust https://vault.example:8200", Text: "This one"},
+		}
+	case "vwrap init":
+		return []manual.Entry{{Name: "vwrap init --dry-run", Text: "What would be written, from the .env and Compose files that are here"}}
+	case "vwrap hook":
+		return []manual.Entry{{Name: `eval "$(vwrap hook direnv)"`, Text: "In ~/.config/direnv/direnvrc; then use vwrap in an .envrc"}}
 	case "vwrap completion":
 		return []manual.Entry{{Name: `eval "$(vwrap completion bash)"`, Text: "In ~/.bashrc"}}
 	case "vwrap install":

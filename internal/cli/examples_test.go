@@ -13,6 +13,9 @@ func TestExamples(t *testing.T) {
 	app := newApp(&invocation{})
 	for _, c := range app.Commands {
 		names = append(names, "vwrap "+c.Name)
+		for _, below := range c.Subcommands {
+			names = append(names, "vwrap "+c.Name+" "+below.Name)
+		}
 	}
 	seen := 0
 	for _, name := range names {
@@ -35,7 +38,7 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
-	if seen < 10 {
+	if seen < 20 {
 		t.Errorf("there are %d examples", seen)
 	}
 }

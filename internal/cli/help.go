@@ -71,9 +71,11 @@ func flagGroups(flags []cli.Flag) (groups []manual.Group) {
 		groups[at].Flags = append(groups[at].Flags, flagEntry(doc, f.Names()))
 	}
 	help := manual.Entry{Name: "  -h, --help", Text: "show help"}
-	if at := slices.IndexFunc(groups, func(g manual.Group) bool { return g.Title == "Output" || g.Title == "Flags" && len(groups) == 1 }); at >= 0 {
-		groups[at].Flags = append(groups[at].Flags, help)
-		return groups
+	for _, title := range []string{"Output", "Flags"} {
+		if at := slices.IndexFunc(groups, func(g manual.Group) bool { return g.Title == title }); at >= 0 {
+			groups[at].Flags = append(groups[at].Flags, help)
+			return groups
+		}
 	}
 	return append(groups, manual.Group{Title: "Flags", Flags: []manual.Entry{help}})
 }

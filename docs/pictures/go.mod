@@ -1,3 +1,0 @@
-module github.com/vwrap/vwrap/docs/pictures
-
-go 1.26.0
