@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -138,6 +139,9 @@ func (m *masker) publish(rights []byte, at Section) (left []string, err error) {
 	var values []Value
 	if err := json.NewDecoder(io.NewSectionReader(f, at.Offset, at.Length)).Decode(&values); err != nil {
 		return nil, errors.New("the generation's memory file cannot be read")
+	}
+	for _, v := range values {
+		secret.Leak("mask", v.Value) // nothing, but in a build for tests
 	}
 	m.values = append(m.values, values)
 	m.values = m.values[max(0, len(m.values)-generations):]
