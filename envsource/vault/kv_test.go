@@ -148,7 +148,7 @@ func FuzzKVAnswers(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		answer.set(text)
+		answer.set(http.StatusOK, text)
 		for _, kind := range []envsource.Kind{envsource.KindKV1, envsource.KindKV2} {
 			kv := &KV{s, envsource.Read{Source: envsource.SourceVault, Mount: "secret/", Path: "dev", Kind: kind}}
 			names, err := kv.List(t.Context(), "")
