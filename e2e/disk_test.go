@@ -151,7 +151,7 @@ func newTracedJob(t *testing.T, program string, kind kindOfJob) *tracedJob {
 		j.values = append(j.values, "V-"+randomHex(8)+"/+\"é") // which encoders escape
 	}
 	j.newValue()
-	j.allowLogin()
+	j.allowLogin("1h")
 	j.watch = watchFiles(t, append([]string{j.secretID}, j.values...), filepath.Join(j.dir, "secret-id"), "/", j.dir, os.TempDir(), "/dev/shm", "/run")
 	j.proxy.heard = j.noteTokens
 	return j
@@ -177,15 +177,15 @@ func (j *tracedJob) seen() []string {
 	return slices.Clone(j.tokens)
 }
 
-// allowLogin makes an AppRole for the job, and notes what it logs in by.
-func (j *tracedJob) allowLogin() {
+// allowLogin makes an AppRole for the job, of tokens that live for ttl, and notes what it logs in by.
+func (j *tracedJob) allowLogin(ttl string) {
 	v, name := j.own.vault, "job-"+j.own.tag
 	policy := fmt.Sprintf(`path "%s/*" { capabilities = ["read", "list"] }`, j.own.kv)
 	_, err := v.do(http.MethodPut, "sys/policies/acl/"+name, map[string]any{"policy": policy})
 	check(j.t, err)
 	check(j.t, j.own.mountAuth("approle-"+j.own.tag))
 	path := "auth/approle-" + j.own.tag + "/role/" + name
-	_, err = v.do(http.MethodPost, path, map[string]any{"token_policies": name, "token_ttl": "1h"})
+	_, err = v.do(http.MethodPost, path, map[string]any{"token_policies": name, "token_ttl": ttl, "token_max_ttl": ttl})
 	check(j.t, err)
 	role, err := v.do(http.MethodGet, path+"/role-id", nil)
 	check(j.t, err)
