@@ -23,9 +23,19 @@ import (
 func TestHoldersAreHidden(t *testing.T) {
 	t.Parallel()
 	for _, holder := range []any{
-		secret.New("hush"), mask.Value{Value: "hush"}, leaks.Secret{Value: "hush"}, parity.FetchOptions{Token: "hush"}, host.Ready{Token: "hush", SecretID: "hush"},
-		host.Orders{Server: backend.Options{Token: "hush"}}, backend.Options{Token: "hush"}, seed.AppRole{SecretID: "hush"}, admin.New("http://127.0.0.1:1", "hush"), courier.Orders{Token: secret.New("hush")},
-		leaks.Options{Secrets: []leaks.Secret{{Value: "hush"}}}, seed.Result{AppRoles: []seed.AppRole{{SecretID: "hush"}}}, envsource.Input{Inherited: []string{"KEY=hush"}},
+		secret.New("hush"),
+		mask.Value{Value: "hush"},
+		leaks.Secret{Value: "hush"},
+		parity.FetchOptions{Token: "hush"},
+		host.Ready{Token: "hush", SecretID: "hush"},
+		host.Orders{Server: backend.Options{Token: "hush"}},
+		backend.Options{Token: "hush"},
+		seed.AppRole{SecretID: "hush"},
+		admin.New("http://127.0.0.1:1", "hush"),
+		courier.Orders{Token: secret.New("hush")},
+		leaks.Options{Secrets: []leaks.Secret{{Value: "hush"}}},
+		seed.Result{AppRoles: []seed.AppRole{{SecretID: "hush"}}},
+		envsource.Input{Inherited: []string{"KEY=hush"}},
 	} {
 		var said bytes.Buffer
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
