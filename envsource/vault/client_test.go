@@ -71,8 +71,12 @@ func TestEveryRequestNamesTheNamespace(t *testing.T) {
 
 // A token is sent nowhere else, whatever the server says.
 func TestNoRequestFollowsARedirect(t *testing.T) {
+	var mu sync.Mutex
+	var sent []string // elsewhere
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("%s was sent elsewhere, with the token %q", r.URL.Path, r.Header.Get("X-Vault-Token"))
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, r.URL.Path)
 	}))
 	defer elsewhere.Close()
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
@@ -90,6 +94,13 @@ func TestNoRequestFollowsARedirect(t *testing.T) {
 				t.Errorf("%s: %d is taken for an answer", path, status)
 			}
 		}
+		if len(sent) > 0 {
+			t.Errorf("%d: sent elsewhere: %q", status, sent)
+		}
+		if answer, err := http.Get(server.URL + "/v1/x"); err != nil || answer.Body.Close() != nil || len(sent) != 1 {
+			t.Errorf("%d: a client that follows does not come there: %v, %q", status, err, sent)
+		}
+		sent = nil
 		server.Close()
 	}
 }
