@@ -64,6 +64,7 @@ release-check: ## tries what a release does, up to where an account is needed
 
 vuln: ## asks the Go vulnerability database about what is linked; it needs the network
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+	-cd devvault && $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./... # an old Vault, for development alone: SECURITY.md
 
 docs: ## writes what is made of other files: docs/reference.md, pictures
 	VWRAP_WRITE=1 $(GO) test -count=1 -run "^TestReference$$" ./internal/config
