@@ -35,6 +35,9 @@ func memoryOf(t testing.TB, text []byte) *os.File {
 	return f
 }
 
+// ordersOf are those that a courier hears in a text.
+func ordersOf(text []byte) (Orders, error) { return decodeOrders(bytes.NewReader(text)) }
+
 // carried are orders and the memory file that a generation has left, with a value in it.
 func carried(f *testing.F) (orders, carry []byte) {
 	f.Helper()
@@ -83,7 +86,7 @@ func FuzzErrand(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = null.Close() })
 	f.Fuzz(func(t *testing.T, orders, carry []byte) {
-		o, err := decodeOrders(bytes.NewReader(orders))
+		o, err := ordersOf(orders)
 		if err != nil {
 			return
 		}
@@ -91,7 +94,7 @@ func FuzzErrand(f *testing.F) {
 		if err := o.encode(&again); err != nil {
 			t.Fatal(err)
 		}
-		if twice, err := decodeOrders(&again); err != nil || twice.Token != o.Token || len(twice.Argv) != len(o.Argv) {
+		if twice, err := ordersOf(again.Bytes()); err != nil || twice.Token != o.Token || len(twice.Argv) != len(o.Argv) {
 			t.Errorf("orders come out otherwise than they went in: %v", err)
 		}
 		if len(o.Argv) == 0 {
