@@ -317,10 +317,11 @@ func (j *tracedJob) rotateLive(l *live) {
 }
 
 var (
-	traceLine  = regexp.MustCompile(`^(\d+) +(\w+)\((.*)`)
-	traceChild = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?(?:clone3?|v?fork)\b.*= (\d+)`)
-	traceHex   = regexp.MustCompile(`(?:\\x[0-9a-f]{2})+`)
-	traceTo    = regexp.MustCompile(`^\d+<(.*?)>, `)
+	traceLine   = regexp.MustCompile(`^(\d+) +(\w+)\((.*)`)
+	traceChild  = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?(?:clone3?|v?fork)\b.*= (\d+)`)
+	traceLeader = regexp.MustCompile(`^(\d+) +\+\+\+ superseded by execve in pid (\d+)`)
+	traceHex    = regexp.MustCompile(`(?:\\x[0-9a-f]{2})+`)
+	traceTo     = regexp.MustCompile(`^\d+<(.*?)>, `)
 )
 
 // unhex is a text of strace's with its strings as they are.
@@ -344,6 +345,9 @@ func (j *tracedJob) trace() (found []string) {
 	for line := range strings.Lines(string(text)) {
 		if m := traceChild.FindStringSubmatch(line); m != nil {
 			command[m[2]] = command[m[1]]
+		}
+		if m := traceLeader.FindStringSubmatch(line); m != nil { // another thread has executed something
+			command[m[1]] = command[m[2]]
 		}
 		m := traceLine.FindStringSubmatch(line)
 		if m == nil {
