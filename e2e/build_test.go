@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"testing"
 
 	"github.com/vwrap/vwrap/e2e/built"
 )
@@ -23,4 +24,12 @@ func buildPrograms() error {
 		}
 	}
 	return nil
+}
+
+// leakyVwrap is a vwrap that does what none may do, where leak says: see ../envsource/secret/leak.go.
+func leakyVwrap(t *testing.T, leak string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "vwrap")
+	check(t, built.Build("..", ".", program, "-tags", "urfave_cli_no_docs,leaky", "-ldflags", "-X github.com/vwrap/vwrap/envsource/secret.leak="+leak))
+	return program
 }

@@ -20,6 +20,7 @@ type faultyProxy struct {
 	listener net.Listener
 	target   func() string // with scheme
 	ended    chan struct{}
+	heard    func(answer []byte) // is told of every answer of the server before it is passed on; may be nil
 
 	mu       sync.Mutex
 	fault    fault
@@ -239,6 +240,9 @@ func (p *faultyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		drop(w, nil)
 		return
+	}
+	if p.heard != nil {
+		p.heard(answer)
 	}
 	switch f.kind {
 	case "lose":

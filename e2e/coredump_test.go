@@ -16,9 +16,7 @@ import (
 // makes one; with --allow-core-dumps the command does, and the value is in it.
 func TestNoCores(t *testing.T) {
 	t.Parallel()
-	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
-	check(t, err)
-	files := !strings.ContainsAny(string(pattern), "|/") // else cores go elsewhere, and the limits alone tell
+	files := coresAreFiles(t)
 	for name, c := range map[string]struct {
 		flags  []string
 		signal syscall.Signal
@@ -60,6 +58,11 @@ func TestNoCores(t *testing.T) {
 			if got := coreLimit(t, p.pid()); (got == "unlimited") != c.core {
 				t.Errorf("vwrap's core files may have %s", got)
 			}
+			for name, pid := range map[string]int{"the command": command, "vwrap": p.pid()} {
+				if got, all := coreFilter(t, pid), coreFilter(t, os.Getpid()); (got == all) != c.core || !c.core && strings.Trim(got, "0") != "" {
+					t.Errorf("a core of %s has the mappings %s, of any other process %s", name, got, all)
+				}
+			}
 			check(t, p.signal(c.signal)) // which vwrap passes on
 			if !p.waitFor(patience) || p.status() != 128+int(c.signal) {
 				t.Errorf("vwrap ends with %d, want the command's %d", p.status(), 128+int(c.signal))
@@ -67,8 +70,7 @@ func TestNoCores(t *testing.T) {
 			if !files {
 				return
 			}
-			cores, err := filepath.Glob(filepath.Join(dir, "core*"))
-			check(t, err)
+			cores := coresIn(t, dir)
 			switch {
 			case !c.core && len(cores) > 0:
 				t.Errorf("there is a core: %q", cores)
@@ -86,34 +88,35 @@ func TestNoCores(t *testing.T) {
 }
 
 // TestNoCoresAtTheGate: a courier that is ended at its gate, with values in its memory, by a signal that makes a core file leaves none and
-// shows nothing of them; the command that runs is left alone.
+// shows nothing of them, also where the command may leave one; the command that runs is left alone. A plain process leaves one there.
 func TestNoCoresAtTheGate(t *testing.T) {
 	t.Parallel()
-	for _, s := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT} {
-		t.Run(s.String(), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		signal syscall.Signal
+		flags  []string
+		limit  string
+	}{
+		"QUIT":                          {syscall.SIGQUIT, nil, "1"}, // byte, which also those who are piped cores respect: core(5)
+		"ABRT":                          {syscall.SIGABRT, nil, "1"},
+		"QUIT, where cores are allowed": {syscall.SIGQUIT, []string{"--allow-core-dumps"}, "unlimited"},
+		"SEGV, where cores are allowed": {syscall.SIGSEGV, []string{"--allow-core-dumps"}, "unlimited"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, value := startAs(t, 65534, "--stop-grace", "1h")
+			w, value := startAs(t, 65534, append(c.flags, "--stop-grace", "1h")...)
 			dir := filepath.Dir(filepath.Dir(w.control))
 			command, err := (&mode{live: w}).command()
 			check(t, err)
-			go over(w.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")) //nolint:bodyclose,errcheck // it is never answered: the command does not end
-			var courier int
-			check(t, poll(patience, 10*time.Millisecond, func() (err error) {
-				if courier, err = hidden(w.pid(), "__courier"); err != nil {
-					return err
-				}
-				n, err := scan(courier, value)
-				if err == nil && n == 0 {
-					err = errors.New("the courier has no value yet")
-				}
-				return err
-			}))
-			if got := coreLimit(t, courier); got != "1" { // byte, which also those who are piped cores respect: core(5)
-				t.Errorf("the courier's core file may have %s", got)
+			courier := atTheGate(t, w, value)
+			if got := coreLimit(t, courier); got != c.limit {
+				t.Errorf("the courier's core file may have %s, want %s", got, c.limit)
 			}
-			check(t, syscall.Kill(courier, s))
+			if got := coreFilter(t, courier); c.flags == nil && strings.Trim(got, "0") != "" {
+				t.Errorf("a core of the courier has the mappings %s", got)
+			}
+			check(t, syscall.Kill(courier, c.signal))
 			check(t, poll(patience, 10*time.Millisecond, func() error {
-				if _, err := hidden(w.pid(), "__courier"); err == nil {
+				if now, err := hidden(w.pid(), "__courier"); err == nil && now == courier {
 					return errors.New("the courier lives")
 				}
 				return nil
@@ -123,14 +126,67 @@ func TestNoCoresAtTheGate(t *testing.T) {
 			if strings.Contains(string(said), value) {
 				t.Errorf("the value is shown:\n%s", said)
 			}
-			if cores, err := filepath.Glob(filepath.Join(dir, "core*")); err != nil || len(cores) > 0 {
-				t.Errorf("there are cores: %q (%v)", cores, err)
+			if cores := coresIn(t, dir); len(cores) > 0 {
+				t.Errorf("there are cores: %q", cores)
 			}
 			if err := syscall.Kill(command, 0); err != nil {
 				t.Errorf("the command does not run: %v", err)
 			}
+			if coresAreFiles(t) && len(coresOfPlain(t, dir, 65534, c.signal)) == 0 {
+				t.Error("a plain process leaves no core there: what is not there elsewhere says nothing")
+			}
 		})
 	}
+}
+
+// atTheGate has w rotate a command that does not end, and returns the courier that waits for that, with the value in its memory.
+func atTheGate(t *testing.T, w *live, value string) (courier int) {
+	t.Helper()
+	go over(w.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")) //nolint:bodyclose,errcheck // it is never answered: the command does not end
+	check(t, poll(patience, 10*time.Millisecond, func() (err error) {
+		if courier, err = hidden(w.pid(), "__courier"); err != nil {
+			return err
+		}
+		n, err := scan(courier, value)
+		if err == nil && n == 0 {
+			err = errors.New("the courier has no value yet")
+		}
+		return err
+	}))
+	return courier
+}
+
+// coresAreFiles reports whether a core is a file of the working directory; else it goes elsewhere, and the limits alone tell.
+func coresAreFiles(t *testing.T) bool {
+	t.Helper()
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	check(t, err)
+	return !strings.ContainsAny(string(pattern), "|/")
+}
+
+func coresIn(t *testing.T, dir string) []string {
+	t.Helper()
+	cores, err := filepath.Glob(filepath.Join(dir, "core*"))
+	check(t, err)
+	return cores
+}
+
+// coresOfPlain are what a process leaves that is not vwrap's, and ends by s.
+func coresOfPlain(t *testing.T, dir string, uid uint32, s syscall.Signal) []string {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", fmt.Sprintf("ulimit -c unlimited; kill -%d $$", s))
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	cmd.Run() // it fails, as it is to
+	return coresIn(t, dir)
+}
+
+// coreFilter is which mappings of a process a core of it has: core(5).
+func coreFilter(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/coredump_filter", pid))
+	check(t, err)
+	return strings.TrimSpace(string(text))
 }
 
 // coreLimit is the soft limit of a process's core files.

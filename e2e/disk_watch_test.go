@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,10 +17,19 @@ import (
 // is removed at once is seen.
 type fileWatch struct {
 	group *os.File
-	wants []string // what must be in no file
-	not   string   // a file that may have it
+	not   string // a file that may have it
 	found []string
 	done  chan struct{}
+
+	mu    sync.Mutex
+	wants []string // what must be in no file
+}
+
+// add has something more looked for.
+func (w *fileWatch) add(want string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wants = append(w.wants, want)
 }
 
 // longestLooked bounds what is read of a file: others on this machine write, too.
@@ -85,9 +95,11 @@ func (w *fileWatch) look(file *os.File, text []byte) (last bool) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, want := range w.wants {
 		if holds(string(text[:n]), want) {
-			w.found = append(w.found, strings.TrimSuffix(path, " (deleted)")+" had a value in it when it was closed")
+			w.found = append(w.found, strings.TrimSuffix(path, " (deleted)")+" had a secret in it when it was closed")
 		}
 	}
 	return strings.Contains(string(text[:n]), w.mark())

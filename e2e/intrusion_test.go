@@ -93,7 +93,49 @@ func TestNobodyReadsVwrap(t *testing.T) {
 	}
 }
 
-// startAs runs, for another user, a command under vwrap that does not end when it is asked to, and returns its secret too.
+// TestGoIsToldNothing: what Go's runtime would show to whoever debugs it is asked of the command alone, not of any process of vwrap's.
+func TestGoIsToldNothing(t *testing.T) {
+	t.Parallel()
+	w, value := startAs(t, 65534, "--mask", "always", "--stop-grace", "1h")
+	command, err := (&mode{live: w}).command()
+	check(t, err)
+	go over(w.control).Post("http://vwrap/v1/rotate", "application/json", strings.NewReader("{}")) //nolint:bodyclose,errcheck // it is never answered: the command does not end
+	targets := map[string]int{"the supervisor": w.pid()}
+	for _, name := range []string{"__courier", "__mask"} {
+		check(t, poll(patience, 10*time.Millisecond, func() (err error) {
+			targets[name], err = hidden(w.pid(), name)
+			return err
+		}))
+	}
+	if got := environOf(t, command); got["GODEBUG"] != "http2debug=2" || got["GOTRACEBACK"] != "crash" || got["KEY"] != value {
+		t.Errorf("the command has %v", got)
+	}
+	for name, pid := range targets {
+		got := environOf(t, pid)
+		_, debug := got["GODEBUG"]
+		_, traceback := got["GOTRACEBACK"]
+		_, resolved := got["KEY"]
+		if debug || traceback || resolved {
+			t.Errorf("%s has GODEBUG: %t, GOTRACEBACK: %t, a value: %t", name, debug, traceback, resolved)
+		}
+	}
+}
+
+// environOf is the environment that a process was executed with.
+func environOf(t *testing.T, pid int) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	check(t, err)
+	all := map[string]string{}
+	for entry := range strings.SplitSeq(string(text), "\x00") {
+		name, value, _ := strings.Cut(entry, "=")
+		all[name] = value
+	}
+	return all
+}
+
+// startAs runs, for another user, a command under vwrap that does not end when it is asked to, and returns its secret too. Whoever wants may
+// leave core files of any size.
 func startAs(t *testing.T, uid uint32, flags ...string) (*live, string) {
 	t.Helper()
 	own := newTestTenant(t)
@@ -108,9 +150,9 @@ func startAs(t *testing.T, uid uint32, flags ...string) (*live, string) {
 	check(t, err)
 	check(t, os.WriteFile(program, text, 0o755))
 	argv := append(flags, "-e", "KEY=vault:"+own.kv+"/dev/api#key", "--", "sh", "-c", `trap "" TERM; while :; do sleep 1; done`)
-	cmd := exec.Command(program, argv...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -c unlimited; exec "$@"`, "sh", program}, argv...)...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token, "VWRAP_RUNTIME_DIR=" + filepath.Join(dir, "run")}
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", "GOTRACEBACK=crash", "HOME=" + dir, "VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token, "VWRAP_RUNTIME_DIR=" + filepath.Join(dir, "run")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	said, err := os.Create(filepath.Join(dir, "said")) // no pipe: what is left behind would hold it
 	check(t, err)

@@ -40,9 +40,12 @@ func TestSupervisorHoldsNoValueInAnyMode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := startMode(t, c.rotation, c.flags, c.command)
+			m := startMode(t, filepath.Join(programs, "vwrap"), c.rotation, c.flags, c.command)
+			during := watchMemory(m.pid(), 2, m.markers[0])
 			for n := range memoryRotations {
-				m.rotateTo(randomHex(16))
+				marker := randomHex(16)
+				during.add(marker)
+				m.rotateTo(marker)
 				if n%20 == 0 || n == memoryRotations-1 {
 					m.checkCommand(c.stays)
 				}
@@ -52,15 +55,62 @@ func TestSupervisorHoldsNoValueInAnyMode(t *testing.T) {
 				m.checkSupervisor(m.markers[max(0, len(m.markers)-3):]...)
 			}
 			m.checkSupervisor(m.markers...)
+			looks, found := during.stop()
+			if found > 0 || looks == 0 {
+				t.Errorf("the supervisor held %d copies of values in %d looks while it rotated", found, looks)
+			}
 			if copies := mustScan(t, m.pid(), m.own.vault.token); copies == 0 {
 				t.Error("the scanner does not find the token, which the supervisor works with")
+			} else if copies > mostCopies {
+				t.Errorf("the supervisor has %d copies of the token", copies)
 			} else {
-				t.Logf("%d rotations; %d copies of the token", memoryRotations, copies)
+				t.Logf("%d rotations, %d looks while they went on; %d copies of the token", memoryRotations, looks, copies)
 			}
 			check(t, m.signal(syscall.SIGTERM))
 			<-m.exited
 		})
 	}
+}
+
+// TestLeakySupervisorIsFound: a supervisor that maps its generation's memory file is found out, by the look after a rotation and by those
+// that go on meanwhile.
+func TestLeakySupervisorIsFound(t *testing.T) {
+	t.Parallel()
+	m := startMode(t, leakyVwrap(t, "supervisor:map"), "action: restart", nil, []string{"sleep", "1000"})
+	during := watchMemory(m.pid(), 2, m.markers[0])
+	m.rotateTo(randomHex(16))
+	if copies := mustScan(t, m.pid(), m.markers[1]); copies == 0 {
+		t.Error("a supervisor that holds the value is not found out")
+	}
+	if looks, found := during.stop(); looks == 0 || found == 0 {
+		t.Errorf("%d looks found %d copies of a value that the supervisor holds", looks, found)
+	}
+}
+
+// mostCopies is more than the supervisor has of a credential (see SECURITY.md): that each login leaves some would be noticed.
+const mostCopies = 32
+
+// TestCopiesOfCredentials counts what the supervisor has of the secret_id that it logs in by, after many logins.
+func TestCopiesOfCredentials(t *testing.T) {
+	t.Parallel()
+	j := &tracedJob{t: t, own: newTestTenant(t), dir: t.TempDir(), values: []string{randomHex(16)}}
+	j.newValue()
+	j.allowLogin("2s")
+	w := startBackground(t, vwrap("--log-level", "debug", "--config", filepath.Join(j.dir, "vwrap.yaml"), "--", "sleep", "1000"),
+		"VAULT_ADDR="+j.own.vault.address, "VWRAP_RUNTIME_DIR="+filepath.Join(j.dir, "run"))
+	check(t, poll(2*patience, 20*time.Millisecond, func() error {
+		if logins := strings.Count(w.complained(), "logged in again"); logins < 12 {
+			return fmt.Errorf("%d logins after the first", logins)
+		}
+		return nil
+	}))
+	copies := mustScan(t, w.pid(), j.secretID)
+	t.Logf("%d copies of the secret_id", copies)
+	if copies == 0 || copies > mostCopies {
+		t.Errorf("the supervisor has %d copies of the secret_id, want 1 to %d", copies, mostCopies)
+	}
+	check(t, w.signal(syscall.SIGTERM))
+	<-w.exited
 }
 
 // mode is a wrapped command that is rotated in one way.
@@ -71,7 +121,7 @@ type mode struct {
 	markers []string // all values so far
 }
 
-func startMode(t *testing.T, rotation string, flags, command []string) *mode {
+func startMode(t *testing.T, program, rotation string, flags, command []string) *mode {
 	t.Helper()
 	m := &mode{own: newTestTenant(t), markers: []string{randomHex(16)}}
 	check(t, m.own.put("dev/api", map[string]any{"key": m.markers[0]}))
@@ -82,7 +132,7 @@ func startMode(t *testing.T, rotation string, flags, command []string) *mode {
 	config := fmt.Sprintf("version: 1\nenv:\n  KEY: vault:%s/dev/api#key\n  URL: http://${vault:%[1]s/dev/api#key | base64}@localhost/\nrotation: {poll: 1h, settle: 0s, %s}\n", m.own.kv, rotation)
 	check(t, os.WriteFile(filepath.Join(m.dir, "vwrap.yaml"), []byte(config), 0o600))
 	argv := append([]string{"--config", filepath.Join(m.dir, "vwrap.yaml")}, flags...)
-	m.live = &live{background: startBackground(t, vwrap(append(append(argv, "--"), command...)...),
+	m.live = &live{background: startBackground(t, append(append(append([]string{program}, argv...), "--"), command...),
 		"VAULT_ADDR="+m.own.vault.address, "VAULT_TOKEN="+m.own.vault.token, "VWRAP_RUNTIME_DIR="+filepath.Join(m.dir, "run"))}
 	check(t, poll(patience, 10*time.Millisecond, func() error {
 		for suffix, socket := range map[string]*string{"live": &m.live.live, "control": &m.control} {

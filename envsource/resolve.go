@@ -126,7 +126,7 @@ func (c *collector) locate(ctx context.Context) error {
 			return
 		}
 		r, err := Attempt(ctx, c.again(w), func() (Read, error) {
-			return c.fetch.Sources[w.read.Source].Locate(ctx, w.read)
+			return c.fetch.source(w.read.Source).Locate(ctx, w.read)
 		})
 		if err != nil && !w.required && forgivable(err) {
 			c.warn("%s: %v: taking the fallback", strings.Join(w.variables, ", "), err)
@@ -195,7 +195,7 @@ func (c *collector) readOne(ctx context.Context, key string, w *want) {
 		return // its location could not be had: the fallback is already taken
 	}
 	answer, err := Attempt(ctx, c.again(w), func() (Answer, error) {
-		return c.fetch.Sources[w.read.Source].Read(ctx, w.read)
+		return c.fetch.source(w.read.Source).Read(ctx, w.read)
 	})
 	if err == nil && !carried {
 		err = w.lacks(answer)

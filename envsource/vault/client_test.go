@@ -71,8 +71,12 @@ func TestEveryRequestNamesTheNamespace(t *testing.T) {
 
 // A token is sent nowhere else, whatever the server says.
 func TestNoRequestFollowsARedirect(t *testing.T) {
+	var mu sync.Mutex
+	var sent []string // elsewhere
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("%s was sent elsewhere, with the token %q", r.URL.Path, r.Header.Get("X-Vault-Token"))
+		mu.Lock()
+		defer mu.Unlock()
+		sent = append(sent, r.URL.Path)
 	}))
 	defer elsewhere.Close()
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
@@ -90,11 +94,18 @@ func TestNoRequestFollowsARedirect(t *testing.T) {
 				t.Errorf("%s: %d is taken for an answer", path, status)
 			}
 		}
+		if len(sent) > 0 {
+			t.Errorf("%d: sent elsewhere: %q", status, sent)
+		}
+		if answer, err := http.Get(server.URL + "/v1/x"); err != nil || answer.Body.Close() != nil || len(sent) != 1 {
+			t.Errorf("%d: a client that follows does not come there: %v, %q", status, err, sent)
+		}
+		sent = nil
 		server.Close()
 	}
 }
 
-// Whatever a server answers, it ends in an answer or an error.
+// Whatever a server answers, it ends in an answer or an error, without the token.
 func FuzzSupervisorsAnswers(f *testing.F) {
 	for _, seed := range []string{
 		`{"auth":{"client_token":"t","lease_duration":60,"renewable":true}}`, `{"data":{"ttl":60,"renewable":"yes"}}`, `{"lease_id":"x","lease_duration":-1}`,
@@ -109,8 +120,9 @@ func FuzzSupervisorsAnswers(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	c.SetToken(secret.New("hush"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		answer.set(text)
+		answer.set(http.StatusOK, text)
 		for path, call := range calls(c, "") {
 			if err := call(t.Context()); err != nil && strings.Contains(err.Error(), "hush") {
 				t.Errorf("%s: the error names the token: %v", path, err)
@@ -119,19 +131,24 @@ func FuzzSupervisorsAnswers(f *testing.F) {
 	})
 }
 
+// answering is a server that answers everything with one text.
 type answering struct {
-	mu   sync.Mutex
-	text []byte
+	mu     sync.Mutex
+	status int
+	text   []byte
+	tokens map[string]bool // that it was asked with
 }
 
-func (a *answering) set(text []byte) {
+func (a *answering) set(status int, text []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.text = text
+	a.status, a.text, a.tokens = status, text, map[string]bool{}
 }
 
-func (a *answering) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (a *answering) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.tokens[r.Header.Get("X-Vault-Token")] = true
+	w.WriteHeader(a.status)
 	_, _ = w.Write(a.text)
 }

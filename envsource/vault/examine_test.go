@@ -214,7 +214,7 @@ func FuzzExaminersAnswers(f *testing.F) {
 	}
 	kv := envsource.Read{Method: "read", Path: "secret/data/a", Mount: "secret/", Kind: envsource.KindKV2}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		answer.set(text)
+		answer.set(http.StatusOK, text)
 		_, one := c.Health(t.Context())
 		_, two := s.Token(t.Context())
 		_, three := s.Capabilities(t.Context(), "", []string{kv.Path})

@@ -37,7 +37,7 @@ type Auth struct {
 
 	Helper func(context.Context) (string, error) // token: what HelperCommand says, where nobody names a file; may be nil
 
-	spent string // the wrapping token that was unwrapped last
+	spent secret.Text // the wrapping token that was unwrapped last
 }
 
 // Methods are the ways to log in.
@@ -88,13 +88,6 @@ func (a *Auth) Login(ctx context.Context, c *Client, getenv func(string) string)
 	return c.login(ctx, "auth/"+strings.Trim(cmp.Or(a.Mount, a.Method), "/"), p)
 }
 
-// proof is what a login is asked for with.
-type proof struct {
-	path string         // behind the mount
-	body map[string]any // with credentials
-	what string         // that a refusal is about
-}
-
 // proof reads the credential anew each time: files are replaced.
 func (a *Auth) proof(ctx context.Context, c *Client, getenv func(string) string) (proof, error) {
 	switch a.Method {
@@ -119,13 +112,14 @@ func (a Auth) CanLogin() bool {
 // login asks for a token (API pages of the auth methods: all answer alike).
 func (c *Client) login(ctx context.Context, mount string, p proof) (Token, error) {
 	asked := time.Now()
-	answer, err := c.api.Logical().WriteWithContext(ctx, mount+"/"+p.path, p.body)
+	answer, err := c.api.Logical().WriteWithContext(ctx, mount+"/"+p.path, p.body())
 	if err != nil {
 		return Token{}, c.loginError(mount, p.what, err)
 	}
 	if answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" {
 		return Token{}, fmt.Errorf("log in by %s: the answer has no token", mount)
 	}
+	secret.Leak("login", p.secret.Reveal(), answer.Auth.ClientToken) // nothing, but in a build for tests
 	return Token{
 		ID: secret.New(answer.Auth.ClientToken), Own: true, Asked: asked,
 		TTL: seconds(answer.Auth.LeaseDuration), Renewable: answer.Auth.Renewable,
@@ -225,11 +219,7 @@ func (a *Auth) approle(ctx context.Context, c *Client, getenv func(string) strin
 	if err != nil {
 		return proof{}, err
 	}
-	body := map[string]any{"role_id": role}
-	if secretID != "" {
-		body["secret_id"] = secretID
-	}
-	return proof{"login", body, "the role_id or secret_id"}, nil
+	return proof{"login", map[string]string{"role_id": role}, secret.New(secretID), "secret_id", "the role_id or secret_id"}, nil
 }
 
 // secretID finds the secret_id: in its file, else in VAULT_SECRET_ID. A role without one (bind_secret_id=false)
@@ -248,12 +238,12 @@ func (a *Auth) secretID(ctx context.Context, c *Client, getenv func(string) stri
 	if id == "" {
 		return "", fmt.Errorf("%w: a wrapped secret_id is expected: set vault.auth.secret_id_file or VAULT_SECRET_ID", ErrNoCredential)
 	}
-	if id == a.spent { // a second time could not be told from a thief's
+	if secret.New(id) == a.spent { // a second time could not be told from a thief's
 		return "", fmt.Errorf("%w: the wrapped secret_id was used already: put a new one into its file", ErrNoCredential)
 	}
 	unwrapped, err := c.unwrap(ctx, id)
 	if !errors.Is(err, envsource.ErrUnavailable) {
-		a.spent = id
+		a.spent = secret.New(id)
 	}
 	return unwrapped, err
 }

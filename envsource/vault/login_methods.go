@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vwrap/vwrap/envsource"
+	"github.com/vwrap/vwrap/envsource/secret"
 )
 
 // podToken is where Kubernetes projects the token of a pod's service account. It is replaced well before its end.
@@ -27,11 +28,11 @@ func (a Auth) jwt(ctx context.Context, getenv func(string) string) (proof, error
 	if err != nil {
 		return proof{}, err
 	}
-	body := map[string]any{"jwt": token}
+	names := map[string]string{}
 	if a.Role != "" {
-		body["role"] = a.Role
+		names["role"] = a.Role
 	}
-	return proof{"login", body, "the token or the role"}, nil
+	return proof{"login", names, secret.New(token), "jwt", "the token or the role"}, nil
 }
 
 func (a Auth) signedToken(ctx context.Context, getenv func(string) string) (string, error) {
@@ -126,7 +127,7 @@ func (a Auth) password(ctx context.Context, getenv func(string) string) (proof, 
 	if password == "" {
 		return proof{}, fmt.Errorf("%w: the method %s needs a password: set vault.auth.password_file or VAULT_PASSWORD", ErrNoCredential, a.Method)
 	}
-	return proof{"login/" + url.PathEscape(user), map[string]any{"password": password}, "the user name or password"}, nil
+	return proof{"login/" + url.PathEscape(user), nil, secret.New(password), "password", "the user name or password"}, nil
 }
 
 // certificate is for the method cert: the TLS connection itself proves who asks
@@ -135,9 +136,9 @@ func (a Auth) certificate(c *Client) (proof, error) {
 	if !c.certificate {
 		return proof{}, fmt.Errorf("%w: the method cert needs a client certificate: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY", ErrNoCredential)
 	}
-	body := map[string]any{}
+	names := map[string]string{}
 	if a.Role != "" {
-		body["name"] = a.Role
+		names["name"] = a.Role
 	}
-	return proof{"login", body, "the client certificate"}, nil
+	return proof{path: "login", names: names, what: "the client certificate"}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (s *session) loginAgain(ctx context.Context, client *vault.Client) (vault.T
 		return s.child(ctx, client, *s.parent.Load(), nil)
 	}
 	token, err := s.auth.Login(ctx, client, s.getenv)
+	debug.FreeOSMemory() // else each login leaves its copies of the credential in the heap
 	if err != nil || s.childTTL() == 0 {
 		return token, err
 	}

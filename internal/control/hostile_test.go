@@ -340,3 +340,77 @@ func TestPlanted(t *testing.T) {
 		}
 	}
 }
+
+// A client asks nobody but a vwrap: what else is in the folder, under whatever name, is not asked and stays; and in a folder that others can
+// write nobody is believed.
+func TestPlantedForClients(t *testing.T) {
+	dir, err := os.MkdirTemp("", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	getenv := func(name string) string { return map[string]string{"XDG_RUNTIME_DIR": dir}[name] }
+	ours := func() (paths []string) {
+		for _, s := range Find(getenv, false) {
+			if filepath.Dir(filepath.Dir(s.Path)) == dir { // others may run here
+				paths = append(paths, s.Path)
+			}
+		}
+		return paths
+	}
+	s := served(t, getenv, &fake{status: Status{PID: 3}})
+	folder := filepath.Dir(s.Path())
+	elsewhere := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	planted := []string{"1-link.control", "2-file.control", "3-folder.control", "x-nobody.control", "4-other", ".control"}
+	plant := []func(path string) error{
+		func(path string) error { return os.Symlink(elsewhere, path) },
+		func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		func(path string) error { return os.Mkdir(path, 0o700) },
+		func(path string) error { return os.Link(elsewhere, path) },
+		func(path string) error { return os.Link(elsewhere, path) },
+		func(path string) error { return os.Link(elsewhere, path) },
+	}
+	for i, name := range planted {
+		if err := plant[i](filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ours(); !slices.Equal(got, []string{s.Path()}) {
+		t.Errorf("found are %q, want %s", got, s.Path())
+	}
+	for _, name := range planted {
+		if _, err := os.Lstat(filepath.Join(folder, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, mode := range []os.FileMode{0o770, 0o707, 0o722} {
+		if err := os.Chmod(folder, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := ours(); len(got) > 0 {
+			t.Errorf("in a folder of mode %o %q is believed", mode, got)
+		}
+	}
+	if err := os.Chmod(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // who can give a folder away, and a socket
+		if err := os.Chown(folder, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		if got := ours(); len(got) > 0 {
+			t.Errorf("in a folder of another user's %q is believed", got)
+		}
+		if err := os.Chown(folder, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ours(); len(got) != 1 {
+		t.Errorf("found are %q", got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/headstart"
 )
 
@@ -38,6 +39,7 @@ func content(f *os.File) ([]byte, error) { return io.ReadAll(io.NewSectionReader
 
 // sealed reports whether f has all seals.
 func sealed(f *os.File) bool {
+	secret.LeakFile("supervisor", f) // nothing, but in a build for tests
 	got, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
 	return err == nil && got&seals == seals
 }

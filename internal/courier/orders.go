@@ -140,10 +140,10 @@ type wireOrders struct {
 }
 
 // Format implements fmt.Formatter: what is in orders is shown by no verb.
-func (Orders) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[redacted]") }
+func (Orders) Format(s fmt.State, _ rune) { secret.Hide(s) }
 
 // LogValue implements slog.LogValuer.
-func (Orders) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (Orders) LogValue() slog.Value { return secret.Hidden }
 
 // encode writes o for a courier that has its heading.
 func (o Orders) encode(w io.Writer) error {

@@ -140,6 +140,12 @@ func FuzzFilter(f *testing.F) {
 			n := min(len(rest), 1+r.IntN(1+len(text)/3))
 			parts, rest = append(parts, rest[:n]), rest[n:]
 		}
+		var f filter
+		for _, part := range parts {
+			if f.pass(s, []byte(part), time.Unix(9, 0)); len(f.held) >= max(1, s.searcher.Longest) {
+				t.Fatalf("%d bytes are held back, the longest form of a value has %d", len(f.held), s.searcher.Longest)
+			}
+		}
 		got, want := filtered(s, parts...), naive(s, text)
 		if got != want {
 			t.Fatalf("%q in %q → %q, want %q", []string{a, b}, parts, got, want)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -109,18 +110,7 @@ func (m *masker) listen(c *net.UnixConn) {
 		if err != nil || n == 0 {
 			return
 		}
-		var r request
-		answer := reply{}
-		switch err := json.Unmarshal(buffer[:n], &r); {
-		case err != nil:
-			answer.Error = "the request cannot be read"
-		case r.Publish != nil:
-			if answer.Left, err = m.publish(rights[:oob], *r.Publish); err != nil {
-				answer.Error = err.Error()
-			}
-		case r.Drain:
-			m.drain()
-		}
+		answer := m.obey(buffer[:n], received(rights[:oob]))
 		text, _ := json.Marshal(answer) // of strings
 		if _, err := c.Write(text); err != nil {
 			return
@@ -128,16 +118,41 @@ func (m *masker) listen(c *net.UnixConn) {
 	}
 }
 
-// publish masks the values that a section of the memory file has that came with the request, beside those of before.
-func (m *masker) publish(rights []byte, at Section) (left []string, err error) {
-	f, err := received(rights)
-	if err != nil {
-		return nil, err
+// obey does what a request says, with the files that came along, and closes these.
+func (m *masker) obey(text []byte, files []*os.File) (answer reply) {
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	var r request
+	switch err := json.Unmarshal(text, &r); {
+	case err != nil:
+		answer.Error = "the request cannot be read"
+	case r.Publish != nil && len(files) != 1:
+		answer.Error = "no memory file came"
+	case r.Publish != nil:
+		if answer.Left, err = m.publish(files[0], *r.Publish); err != nil {
+			answer.Error = err.Error()
+		}
+	case r.Drain:
+		m.drain()
 	}
-	defer f.Close()
+	return answer
+}
+
+// publish masks the values that a section of a memory file has, beside those of before.
+func (m *masker) publish(f *os.File, at Section) (left []string, err error) {
+	info, err := f.Stat()
+	if err != nil || at.Offset < 0 || at.Length < 0 || at.Offset > info.Size() || at.Length > info.Size()-at.Offset {
+		return nil, errors.New("the generation's memory file has no such section")
+	}
 	var values []Value
 	if err := json.NewDecoder(io.NewSectionReader(f, at.Offset, at.Length)).Decode(&values); err != nil {
 		return nil, errors.New("the generation's memory file cannot be read")
+	}
+	for _, v := range values {
+		secret.Leak("mask", v.Value) // nothing, but in a build for tests
 	}
 	m.values = append(m.values, values)
 	m.values = m.values[max(0, len(m.values)-generations):]
@@ -150,18 +165,20 @@ func (m *masker) publish(rights []byte, at Section) (left []string, err error) {
 	return left, nil
 }
 
-// received is the file that came along.
-func received(rights []byte) (*os.File, error) {
+// received are the files that came along.
+func received(rights []byte) (files []*os.File) {
 	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil || len(messages) != 1 {
-		return nil, errors.New("no memory file came")
+	if err != nil {
+		return nil
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return nil, errors.New("no memory file came")
+	for _, m := range messages {
+		fds, _ := unix.ParseUnixRights(&m)
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "generation"))
+		}
 	}
-	unix.CloseOnExec(fds[0])
-	return os.NewFile(uintptr(fds[0]), "generation"), nil
+	return files
 }
 
 // drain waits until all is written that has come.

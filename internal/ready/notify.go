@@ -1,9 +1,9 @@
 package ready
 
 import (
+	"bytes"
 	"net"
 	"os"
-	"strings"
 	"sync"
 )
 
@@ -43,20 +43,31 @@ func (n *Notify) Close() {
 
 // listen goes on after the word has come: a program that says more would wait for a reader some day.
 func (n *Notify) listen() {
-	buffer, told := make([]byte, 4096), false
+	buffer, told := make([]byte, mostSaid), false
 	for {
 		length, err := n.conn.Read(buffer)
 		if err != nil {
 			return
 		}
-		for line := range strings.SplitSeq(string(buffer[:length]), "\n") {
-			if line == "READY=1" && !told {
-				told = true
-				close(n.said)
-				n.tell()
-			}
+		if !told && saysReady(buffer[:length]) {
+			told = true
+			close(n.said)
+			n.tell()
 		}
 	}
+}
+
+// mostSaid is how much of a message is heard.
+const mostSaid = 4096
+
+// saysReady reports whether a message has the word on a line of its own.
+func saysReady(message []byte) bool {
+	for line := range bytes.SplitSeq(message, []byte("\n")) {
+		if string(line) == "READY=1" {
+			return true
+		}
+	}
+	return false
 }
 
 // tell passes the word on. Where that fails the host runs into its own time-out, and says so.

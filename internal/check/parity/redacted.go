@@ -1,0 +1,14 @@
+package parity
+
+import (
+	"fmt"
+	"log/slog"
+
+	hidden "github.com/vwrap/vwrap/envsource/secret"
+)
+
+// Format implements fmt.Formatter: no verb shows what is in it.
+func (FetchOptions) Format(s fmt.State, _ rune) { hidden.Hide(s) }
+
+// LogValue implements slog.LogValuer.
+func (FetchOptions) LogValue() slog.Value { return hidden.Hidden }
