@@ -51,8 +51,8 @@ demo: build ## a server whose key and database user are rotated while Vault come
 	cd examples && $(BUILD) -o ../bin/demo-server ./drill
 	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
-bench: build bench-checks ## prints figures; writes them into docs/performance.md
-	cd bench && $(GO) run . -vwrap ../bin/vwrap -write ../docs/performance.md
+bench: build servers $(if $(QUICK),,bench-checks) ## prints figures; writes them into docs/performance.md, but with QUICK=1. PEERS=dir: more peers
+	cd bench && $(GO) run . -vwrap ../bin/vwrap -peers '$(abspath $(PEERS))' $(if $(QUICK),-quick,-write ../docs/performance.md)
 
 bench-checks: ## what the checks may take: parity 128 MiB for a hundred thousand keys, leaks half the speed of grep
 	$(GO) test -run - -bench Tree -benchtime 1x -timeout 30m ./internal/check/parity ./internal/check/leaks

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -16,41 +15,75 @@ import (
 // rotations is how many changes of the value the supervisor is watched through.
 const rotations = 3
 
+// found is how often a value was there.
+type found struct {
+	unreadable                 bool // memory cannot be looked at
+	control                    int  // in the command
+	atRest, during, afterwards int  // in the supervisor
+	looks                      int
+}
+
 // copies looks for a value in the supervisor's memory: all the time while the command is started and rotated, and once
 // after each. The same eye has to find it in the command, where it is.
-func (b *bench) copies(ctx context.Context, f *figures) error {
-	dir := filepath.Join(b.dir, "rotating")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	const config = "version: 1\nrotation: {poll: 1s, settle: 100ms}\n"
-	if err := os.WriteFile(filepath.Join(dir, "vwrap.yaml"), []byte(config), 0o600); err != nil {
-		return fmt.Errorf("write vwrap.yaml: %w", err)
-	}
+func (b *bench) copies(ctx context.Context) (section, error) {
+	var f found
 	markers := make([]string, 1+rotations)
 	for i := range markers {
 		markers[i] = randomHex()
 	}
 	if err := b.server.setKey(ctx, markers[0]); err != nil {
-		return err
+		return section{}, err
 	}
-	wrapped, err := b.startSleep(dir)
+	words, err := sleepWords()
 	if err != nil {
-		return err
+		return section{}, err
+	}
+	rules := "rotation: {poll: 1s, settle: 100ms}\nenv: {A: \"vault:secret/dev/api#key\"}\n"
+	c, err := b.vwrapped(b.server.place(), nil, rules, words...)
+	if err != nil {
+		return section{}, err
+	}
+	wrapped, err := start(c)
+	if err != nil {
+		return section{}, err
 	}
 	defer wrapped.stop()
 	w := watch(wrapped.pid(), markers)
-	err = b.rotate(ctx, f, wrapped, markers)
-	f.looks, f.copiesDuring = w.stop()
+	err = b.rotate(ctx, &f, wrapped, markers)
+	f.looks, f.during = w.stop()
 	if errors.Is(err, fs.ErrPermission) {
-		f.unreadable = true
-		return nil
+		f.unreadable, err = true, nil
 	}
-	return err
+	return section{markdown: f.markdown()}, err
+}
+
+func (f found) markdown() string {
+	const title = "copies of a value in the supervisor's memory"
+	if f.unreadable {
+		return rows(title, [2]string{"at any time", "only root can look"})
+	}
+	return rows(title,
+		[2]string{"at rest", fmt.Sprint(f.atRest)},
+		[2]string{fmt.Sprintf("in any of %d looks during the start and %d rotations", f.looks, rotations), fmt.Sprint(f.during)},
+		[2]string{"after a rotation", fmt.Sprint(f.afterwards)},
+		[2]string{"in the command's memory, by the same scanner", fmt.Sprint(f.control)})
+}
+
+// awaitSleep returns the wrapped command's PID once it runs with the given variable.
+func awaitSleep(ctx context.Context, wrapped *process, variable string) (pid int, err error) {
+	err = await(ctx, 30*time.Second, "the wrapped command", func() error {
+		if wrapped.ended() {
+			return wrapped.failure()
+		}
+		var err error
+		pid, err = sleeper(wrapped.pid(), variable)
+		return err
+	})
+	return pid, err
 }
 
 // rotate writes a marker after the other and looks when the command has it.
-func (b *bench) rotate(ctx context.Context, f *figures, wrapped *process, markers []string) error {
+func (b *bench) rotate(ctx context.Context, f *found, wrapped *process, markers []string) error {
 	for i, marker := range markers {
 		if i > 0 {
 			if err := b.server.setKey(ctx, marker); err != nil {
@@ -77,9 +110,9 @@ func (b *bench) rotate(ctx context.Context, f *figures, wrapped *process, marker
 		}
 		f.control = max(f.control, control)
 		if i == 0 {
-			f.copiesAtRest = held
+			f.atRest = held
 		} else {
-			f.copiesAfter = max(f.copiesAfter, held)
+			f.afterwards = max(f.afterwards, held)
 		}
 	}
 	return nil

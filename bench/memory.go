@@ -4,77 +4,129 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os/exec"
+	"strings"
 	"time"
 )
 
-// startSleep starts vwrap around a command that sleeps, in dir.
-func (b *bench) startSleep(dir string) (*process, error) {
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		return nil, fmt.Errorf("find sleep: %w", err)
+// heaviest is what a wrapper with a thousand leases may take.
+const heaviest = 20 * mebi
+
+// carried is what vwrap takes with some leases.
+type carried struct {
+	leases              int
+	peak, steady        int64 // PSS of all its processes, without the command
+	supervisor, courier int64 // the most of each, by the kernel's own mark
+}
+
+// memory looks at vwrap with ever more leases: until its command runs, and when it has come to rest.
+func (b *bench) memory(ctx context.Context) (section, error) {
+	var t strings.Builder
+	fmt.Fprintf(&t, "vwrap with leases of an hour: PSS of all its processes without the command, at the most of a start (as fast as can be looked; the most of some starts) and %v after it; and the "+
+		"most of each process by the kernel's mark (RSS, which counts what they share twice):\n\n"+
+		"| leases | peak PSS | at rest: PSS | supervisor: most RSS | courier: most RSS |\n|---:|---:|---:|---:|---:|\n", settling)
+	var last carried
+	for _, n := range []int{1, 100, b.scale.leases} {
+		c, err := b.carry(ctx, n)
+		if err != nil {
+			return section{}, fmt.Errorf("%d leases: %w", n, err)
+		}
+		fmt.Fprintf(&t, "| %d | %s | %s | %s | %s |\n", n, pss(c.peak), pss(c.steady), mebibytes(c.supervisor), mebibytes(c.courier))
+		last = c
 	}
-	return start(command{argv: b.wrapped(injecting, sleep, "3600"), environ: b.environ(), dir: dir})
+	most := target{what: fmt.Sprintf("PSS with %d leases, after a start", last.leases), want: mebibytes(heaviest) + " or less", state: notMeasured}
+	if last.steady > 0 {
+		most.got, most.state = mebibytes(last.steady), judged(last.steady <= heaviest)
+	}
+	return section{markdown: t.String(), targets: []target{most}}, nil
 }
 
-// awaitSleep returns the wrapped command's PID once it runs with the given variable.
-func awaitSleep(ctx context.Context, wrapped *process, variable string) (pid int, err error) {
-	err = await(ctx, 30*time.Second, "the wrapped command", func() error {
-		if wrapped.ended() {
-			return wrapped.failure()
+// lend returns values that are had with a lease each, which ends after ttl.
+func (b *bench) lend(ctx context.Context, n int, ttl time.Duration) ([]value, error) {
+	values := shape{n, n}.values(leaseMount)
+	return values, b.lender.fill(ctx, values, map[string]any{"ttl": ttl.String()})
+}
+
+// carry starts vwrap some times with so many leases.
+func (b *bench) carry(ctx context.Context, leases int) (carried, error) {
+	c := carried{leases: leases}
+	values, err := b.lend(ctx, leases, time.Hour)
+	if err != nil {
+		return c, err
+	}
+	words, err := sleepWords()
+	if err != nil {
+		return c, err
+	}
+	wrapped, err := b.vwrapped(b.lender.place(), values, "", words...)
+	if err != nil {
+		return c, err
+	}
+	starts := min(b.scale.runs, 20)
+	if leases > 100 {
+		starts = min(starts, 3) // each takes seconds, and what is most is most each time
+	}
+	for i := range starts {
+		if err := c.once(ctx, wrapped, i == 0); err != nil {
+			return c, err
 		}
-		var err error
-		pid, err = sleeper(wrapped.pid(), variable)
+	}
+	return c, nil
+}
+
+// once watches a start, and at rest too where that is wanted.
+func (c *carried) once(ctx context.Context, wrapped command, atRest bool) error {
+	wrapper, err := start(wrapped)
+	if err != nil {
 		return err
-	})
-	return pid, err
-}
-
-// peak starts vwrap several times and looks how much memory its processes take until the command runs. The kernel
-// keeps a mark of the most for each; the courier's own goes with its execve, so it is looked at as fast as can be.
-// (What wait4 says of a process begins with the memory of the one that forked it, which is this one.)
-func (b *bench) peak(ctx context.Context, f *figures) error {
-	for range min(f.runs, 20) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		supervisor, courier, err := b.peakOnce()
+	}
+	defer wrapper.stop()
+	if err := c.watch(wrapper); err != nil || !atRest {
+		return err
+	}
+	if err := sleep(ctx, settling); err != nil {
+		return err
+	}
+	pids, _ := wrapping(wrapper.pid())
+	for _, pid := range pids {
+		n, err := pssOf(pid)
 		if err != nil {
 			return err
 		}
-		f.peakSupervisor = max(f.peakSupervisor, supervisor)
-		f.peakCourier = max(f.peakCourier, courier)
+		c.steady += n
 	}
 	return nil
 }
 
-func (b *bench) peakOnce() (supervisor, courier int64, err error) {
-	wrapped, err := b.startSleep(b.dir)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer wrapped.stop()
-	own, err := procFile(wrapped.pid(), "cmdline")
-	if err != nil {
-		return 0, 0, err
-	}
-	for began := time.Now(); time.Since(began) < 30*time.Second; {
-		if wrapped.ended() {
-			return 0, 0, wrapped.failure()
+// watch looks at vwrap's processes until the command runs. The kernel keeps a mark of the most for each; the courier's own
+// goes with its execve, so it is looked at as fast as can be. (What wait4 says of a process begins with the memory of the
+// one that forked it, which is this one.)
+func (c *carried) watch(wrapper *process) error {
+	own := ""
+	for began := time.Now(); time.Since(began) < time.Minute; {
+		if wrapper.ended() {
+			return wrapper.failure()
 		}
-		for _, child := range children(wrapped.pid()) {
-			switch name, _ := procFile(child, "comm"); name {
-			case "":
-			case "sleep\n":
-				supervisor, err = kilobytes(wrapped.pid(), "status", "VmHWM")
-				return supervisor, courier, err
-			default:
-				courier = max(courier, courierPeak(child, own))
+		if own == "" {
+			own, _ = procFile(wrapper.pid(), "cmdline") // "" until its own execve
+			continue
+		}
+		pids, sleeps := wrapping(wrapper.pid())
+		sum := int64(0)
+		for i, pid := range pids {
+			n, _ := pssOf(pid) // nothing of one that has ended
+			sum += n
+			if i > 0 {
+				c.courier = max(c.courier, courierPeak(pid, own))
 			}
 		}
+		c.peak = max(c.peak, sum)
+		if sleeps {
+			most, err := kilobytes(wrapper.pid(), "status", "VmHWM")
+			c.supervisor = max(c.supervisor, most)
+			return err
+		}
 	}
-	return 0, 0, errors.New("wait for the wrapped command: not within 30s")
+	return errors.New("wait for the wrapped command: not within a minute")
 }
 
 // courierPeak is 0 where the process is not one yet: until its execve it has the memory of the one that forked it.
@@ -87,42 +139,4 @@ func courierPeak(pid int, forker string) int64 {
 		return 0 // it is the command now, or has ended
 	}
 	return most
-}
-
-// settling is how long a supervisor may put itself in order before it is looked at.
-const settling = 2 * time.Second
-
-// rest looks at a supervisor whose command sleeps.
-func (b *bench) rest(ctx context.Context, f *figures) error {
-	wrapped, err := b.startSleep(b.dir)
-	if err != nil {
-		return err
-	}
-	defer wrapped.stop()
-	if _, err := awaitSleep(ctx, wrapped, "A="); err != nil {
-		return err
-	}
-	if err := sleep(ctx, settling); err != nil {
-		return err
-	}
-	if f.restRSS, err = kilobytes(wrapped.pid(), "status", "VmRSS"); err != nil {
-		return err
-	}
-	f.restPSS, err = kilobytes(wrapped.pid(), "smaps_rollup", "Pss")
-	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	before, err := switches(wrapped.pid())
-	if err != nil {
-		return err
-	}
-	if err := sleep(ctx, f.idle); err != nil {
-		return err
-	}
-	after, err := switches(wrapped.pid())
-	if err != nil {
-		return err
-	}
-	f.wakeUps = float64(switched(before, after)) / f.idle.Seconds()
-	return nil
 }

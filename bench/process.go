@@ -87,9 +87,14 @@ func (p *process) endsWithin(limit time.Duration) bool {
 	}
 }
 
+// ask has it end.
+func (p *process) ask() { p.cmd.Process.Signal(syscall.SIGTERM) } // one that has ended already is as good
+
 // stop asks, and insists after a while.
 func (p *process) stop() {
-	p.cmd.Process.Signal(syscall.SIGTERM) // one that has ended already is as good
+	if !p.ended() {
+		p.ask()
+	}
 	if !p.endsWithin(15 * time.Second) {
 		p.cmd.Process.Kill()
 		<-p.exited

@@ -6,150 +6,141 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
 
-// figures are all that was measured. Sizes are in bytes.
-type figures struct {
-	machine    string
-	runs       int
-	signalRuns int
-	idle       time.Duration
-
-	vwrapSize, floorSize        int64
-	starts                      []contender
-	peakSupervisor, peakCourier int64
-	restRSS, restPSS            int64 // PSS is 0 where it cannot be read
-	wakeUps                     float64
-
-	unreadable                              bool // memory cannot be looked at
-	control                                 int
-	copiesAtRest, copiesDuring, copiesAfter int
-	looks                                   int
-
-	peers          string // with their versions
-	nothing, exits []contender
-	signals        [][]contender // for each of timed
+// section is what a part of the measurement has found.
+type section struct {
+	markdown string
+	targets  []target
 }
 
-// markdown is the report: of each part that was measured.
-func (f figures) markdown() string {
+// target is a figure that vwrap has set itself, and what this run found.
+type target struct {
+	what, want, got string
+	state           state
+}
+
+// state is what became of a target.
+type state string
+
+const (
+	met         state = "met"
+	notMet      state = "**not met**"
+	notMeasured state = "not measured"
+)
+
+func judged(ok bool) state {
+	if ok {
+		return met
+	}
+	return notMet
+}
+
+// report is all sections.
+type report struct {
+	machine  string
+	peers    []peer
+	sections []section
+}
+
+func (r report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s.\n", f.machine)
-	f.writeStarts(&b)
-	if rows := f.rows(); len(rows) > 0 {
-		b.WriteString("\n| with one variable from Vault | |\n|---|---:|\n")
-		for _, row := range rows {
-			fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
-		}
+	fmt.Fprintf(&b, "%s.\n", r.machine)
+	r.writeTargets(&b)
+	r.writePeers(&b)
+	for _, s := range r.sections {
+		b.WriteString("\n" + s.markdown)
 	}
-	if f.peers != "" {
-		fmt.Fprintf(&b, "\nWith nothing to inject, beside %s; all in turn, in sessions of their own, without a terminal and without a Vault.\n", f.peers)
-	}
-	f.writeNothing(&b)
-	f.writeExits(&b)
-	f.writeSignals(&b)
 	return b.String()
 }
 
-func (f figures) writeStarts(b *strings.Builder) {
-	if len(f.starts) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\nWall time from fork to exit, %d runs of each in turn, Vault on loopback:\n\n", f.runs)
-	b.WriteString("| start of `true` | p50 | p99 | p50 over the floor |\n|---|---:|---:|---:|\n")
-	floor := f.starts[floorStart].took.at(0.5)
-	for _, c := range f.starts {
-		middle := c.took.at(0.5)
-		fmt.Fprintf(b, "| %s | %s | %s | %.2f × |\n", c.name, milliseconds(middle), milliseconds(c.took.at(0.99)),
-			float64(middle)/float64(floor))
+func (r report) writeTargets(b *strings.Builder) {
+	title := "\n### Targets\n\n| | target | this run | |\n|---|---|---:|---|\n"
+	for _, s := range r.sections {
+		for _, t := range s.targets {
+			fmt.Fprintf(b, "%s| %s | %s | %s | %s |\n", title, t.what, t.want, t.got, t.state)
+			title = ""
+		}
 	}
 }
 
-func (f figures) writeNothing(b *strings.Builder) {
-	if len(f.nothing) == 0 {
-		return
-	}
-	fmt.Fprintf(b, "\nWall time from fork to exit, %d runs of each:\n\n", quickly*f.runs)
-	b.WriteString("| start of `true` | p50 | p99 | p50 over plain `true` |\n|---|---:|---:|---:|\n")
-	plain := f.nothing[plainPlace].took.at(0.5)
-	for _, c := range f.nothing {
-		middle := c.took.at(0.5)
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", c.name, finely(middle), finely(c.took.at(0.99)), finely(middle-plain))
+func (r report) writePeers(b *strings.Builder) {
+	b.WriteString("\n### Peers\n\n| | version | |\n|---|---|---|\n")
+	for _, p := range r.peers {
+		said := "run" + with(p.slow, ", with one variable alone: it is slow")
+		if !p.found() {
+			said = "not run: " + p.absent + with(p.program == "", "; "+p.how)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", p.row, p.version, said)
 	}
 }
 
-func (f figures) writeExits(b *strings.Builder) {
-	if len(f.exits) == 0 {
-		return
+func with(when bool, text string) string {
+	if when {
+		return text
 	}
-	fmt.Fprintf(b, "\nFrom the last thing that a command does (`bench/receiver` reads the clock, after %v of rest) until who started the "+
-		"wrapper has been told of its end, %d runs of each:\n\n", restBefore, quickly*f.runs)
-	b.WriteString("| end of a command | p50 | p99 | p50 over no wrapper |\n|---|---:|---:|---:|\n")
-	plain := f.exits[plainPlace].took.at(0.5)
-	for _, c := range f.exits {
-		middle := c.took.at(0.5)
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", c.name, microseconds(middle), microseconds(c.took.at(0.99)), microseconds(middle-plain))
-	}
+	return ""
 }
 
-func (f figures) writeSignals(b *strings.Builder) {
-	if len(f.signals) == 0 {
-		return
+// column is what was measured in turn.
+type column struct {
+	head       string
+	contenders []contender
+}
+
+// table has a row for each contender's name and a column for each of columns; what a contender was not measured in stays
+// empty.
+func table(corner string, columns []column, cell func(c column, one contender) string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s |", corner)
+	for _, c := range columns {
+		fmt.Fprintf(&b, " %s |", c.head)
 	}
-	fmt.Fprintf(b, "\nFrom `kill(2)` of the wrapper until the wrapped program has the signal, %d of each, each sent %v after the one before was "+
-		"answered. The program has them blocked and waits in `rt_sigtimedwait(2)`; it reads the same clock as who sends, so "+
-		"the answer's way does not count:\n\n", f.signalRuns, pause)
-	b.WriteString("| a signal to |")
-	for _, s := range timed {
-		fmt.Fprintf(b, " %s: p50 | p99 | p50 over tini |", s.name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|---:|---:|", len(timed)) + "\n")
-	for i, c := range f.signals[0] {
-		fmt.Fprintf(b, "| %s |", c.name)
-		for _, through := range f.signals {
-			took, tini := through[i].took, through[tiniPlace].took
-			if len(took) == 0 || len(tini) == 0 {
-				b.WriteString(" not passed on | | |")
-				continue
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(columns)) + "\n")
+	for _, name := range names(columns) {
+		fmt.Fprintf(&b, "| %s |", name)
+		for _, c := range columns {
+			if one := find(c.contenders, name); one != nil {
+				b.WriteString(" " + cell(c, *one))
 			}
-			fmt.Fprintf(b, " %s | %s | %s |", microseconds(took.at(0.5)), microseconds(took.at(0.99)), microseconds(took.at(0.5)-tini.at(0.5)))
+			b.WriteString(" |")
 		}
 		b.WriteString("\n")
 	}
+	return b.String()
 }
 
-// rows are what is one figure each.
-func (f figures) rows() (rows [][2]string) {
-	row := func(what, figure string) { rows = append(rows, [2]string{what, figure}) }
-	if f.peakSupervisor > 0 {
-		row("most memory of a start: supervisor", mebibytes(f.peakSupervisor))
-		row("most memory of a start: courier, which becomes the command", mebibytes(f.peakCourier))
-	}
-	if f.restRSS > 0 {
-		pss := "only root can read it"
-		if f.restPSS > 0 {
-			pss = mebibytes(f.restPSS)
+// names are those of all contenders, each after the one that it comes after in the first column that has it.
+func names(columns []column) (all []string) {
+	for _, c := range columns {
+		next := 0
+		for _, one := range c.contenders {
+			i := slices.Index(all, one.name)
+			if i < 0 {
+				i = next
+				all = slices.Insert(all, i, one.name)
+			}
+			next = i + 1
 		}
-		row("supervisor while the command sleeps: RSS", mebibytes(f.restRSS))
-		row("supervisor while the command sleeps: PSS", pss)
-		row(fmt.Sprintf("supervisor while the command sleeps: context switches a second, over %v", f.idle), fmt.Sprintf("%.1f", f.wakeUps))
 	}
-	if f.vwrapSize > 0 {
-		row("size of the binary (floor: "+mebibytes(f.floorSize)+")", mebibytes(f.vwrapSize))
-	}
-	switch {
-	case f.unreadable:
-		row("copies of the value in the supervisor's memory", "only root can look")
-	case f.looks > 0:
-		row("copies of the value in the supervisor's memory: at rest", fmt.Sprint(f.copiesAtRest))
-		row(fmt.Sprintf("… in any of %d looks during the start and %d rotations", f.looks, rotations), fmt.Sprint(f.copiesDuring))
-		row("… after a rotation", fmt.Sprint(f.copiesAfter))
-		row("… in the command's memory, by the same scanner", fmt.Sprint(f.control))
-	}
-	return rows
+	return all
 }
+
+// rows makes a table of what is one figure each, under a title.
+func rows(title string, those ...[2]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | |\n|---|---:|\n", title)
+	for _, row := range those {
+		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
+	}
+	return b.String()
+}
+
+// spreadOf is a series as cells of tables have it: p50 · p99.
+func spreadOf(s series) string { return milliseconds(s.middle()) + " · " + milliseconds(s.at(0.99)) }
 
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
@@ -164,7 +155,29 @@ func microseconds(d time.Duration) string {
 	return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/mebi) }
+
+const mebi = 1 << 20
+
+// byteSize is for what may be small.
+func byteSize(n int64) string {
+	if n < mebi {
+		return fmt.Sprintf("%.0f KiB", float64(n)/1024)
+	}
+	return mebibytes(n)
+}
+
+// pss is memory that only root can look at.
+func pss(n int64) string {
+	if n == 0 {
+		return "only root can read it"
+	}
+	return mebibytes(n)
+}
+
+func times(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 // thisMachine is what the figures hold for.
 func thisMachine() string {

@@ -2,97 +2,67 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
-	"time"
 )
 
-// series is the wall times of one thing.
-type series []time.Duration
-
-// at is the smallest time that at least part of all were not longer than.
-func (s series) at(part float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(s))
-	i := int(part*float64(len(sorted))+0.999999) - 1
-	return sorted[min(max(i, 0), len(sorted)-1)]
-}
-
-// contender is one way to do what others do too.
-type contender struct {
-	name string
-	argv []string
-	took series // empty where it never does it
-}
-
-// errNever is of what a contender does not do at all: its column stays empty.
-var errNever = errors.New("it never comes")
-
-// warmUp is how often each is run before it counts: the first finds cold caches.
-const warmUp = 3
-
-// inTurn measures all contenders, each round beginning with another, so that none always follows the same.
-func inTurn(ctx context.Context, rounds int, contenders []contender, measure func(i int) (time.Duration, error)) error {
-	never := make([]bool, len(contenders))
-	for round := range warmUp + rounds {
-		for i := range contenders {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			i := (round + i) % len(contenders)
-			if never[i] {
-				continue
-			}
-			took, err := measure(i)
-			if errors.Is(err, errNever) {
-				never[i], contenders[i].took = true, nil
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if round >= warmUp {
-				contenders[i].took = append(contenders[i].took, took)
-			}
+// starts times starts of `true` with secrets, each shape on its own.
+func (b *bench) starts(ctx context.Context) (section, error) {
+	program, err := lookTrue()
+	if err != nil {
+		return section{}, err
+	}
+	var columns []column
+	for _, s := range shapes {
+		contenders, err := b.around(s, b.server.place(), program)
+		if err != nil {
+			return section{}, err
 		}
+		if s == one {
+			contenders = append(contenders, b.devStart(program))
+		}
+		if err := timeAll(ctx, b.scale.runs, contenders); err != nil {
+			return section{}, fmt.Errorf("%v: %w", s, err)
+		}
+		columns = append(columns, column{s.String(), contenders})
 	}
-	return nil
+	ones := columns[slices.Index(shapes, one)]
+	text := fmt.Sprintf("### Starts\n\nWall time of `true` from fork to exit, %d runs of each in turn, Vault on loopback, by how many variables come of "+
+		"how many paths; p50 · p99:\n\n", b.scale.runs)
+	text += table("start of `true`", columns, func(_ column, c contender) string { return spreadOf(c.took) })
+	text += "\n" + table("one variable of one path", []column{{"p50 over the floor's", ones.contenders}}, func(_ column, c contender) string {
+		return fmt.Sprintf("%.2f ×", times(c.took.middle(), find(ones.contenders, floorRow).took.middle()))
+	})
+	return section{markdown: text, targets: startTargets(ones.contenders)}, nil
 }
 
-// starts times starts of `true`, with a secret and without.
-func (b *bench) starts(ctx context.Context, f *figures) error {
-	nothing, err := exec.LookPath("true")
-	if err != nil {
-		return fmt.Errorf("find true: %w", err)
-	}
-	f.starts = []contender{
-		{name: "`true` alone", argv: []string{nothing}},
-		{name: "the floor: GET and `execve`", argv: []string{b.floor, nothing}},
-		{name: "`vwrap -- true`, nothing to inject", argv: b.wrapped(nil, nothing)},
-		{name: "`vwrap -e A=vault:secret/dev/api#key -- true`", argv: b.wrapped(injecting, nothing)},
-		{name: "`vwrap dev --server embedded -e A=… -- true`: with the start of a server", argv: b.wrapped(append([]string{"dev", "--server", "embedded"}, injecting...), nothing)},
-	}
-	return inTurn(ctx, f.runs, f.starts, func(i int) (time.Duration, error) { return b.time(f.starts[i].argv) })
+// devStart is vwrap with a server of its own, which it starts too.
+func (b *bench) devStart(program string) contender {
+	words := []string{b.vwrap, "dev", "--server", "embedded", "-e", "A=vault:secret/dev/api#key", "--", program}
+	return contender{name: "`vwrap dev --server embedded`: with the start of a server", command: b.command(b.dir, place{}, words...)}
 }
 
-// floorStart is the place of the floor in figures.starts.
-const floorStart = 1
-
-// time runs argv to its end.
-func (b *bench) time(argv []string) (time.Duration, error) {
-	cmd, said, err := command{argv: argv, environ: b.environ(), dir: b.dir}.prepare()
-	if err != nil {
-		return 0, err
+// startTargets compares vwrap with the floor, and with each peer that was there.
+func startTargets(ones []contender) []target {
+	own := find(ones, vwrapRow).took.middle()
+	ratio := times(own, find(ones, floorRow).took.middle())
+	targets := []target{{
+		what: "a start with one path, over the floor", want: "1.7 × or less",
+		got: fmt.Sprintf("%.2f ×", ratio), state: judged(ratio <= 1.7),
+	}}
+	for _, goal := range []struct {
+		row    string
+		factor float64
+	}{{envconsulRow, 1}, {consulTemplateRow, 1}, {vaultEnvRow, 2.5}, {agentRow, 200}} {
+		t := target{what: "… how much faster than " + goal.row, want: fmt.Sprintf("%g × or more", goal.factor), state: notMeasured}
+		if goal.factor == 1 {
+			t.want = "more than 1 ×"
+		}
+		if theirs := find(ones, goal.row); theirs != nil {
+			faster := times(theirs.took.middle(), own)
+			t.got, t.state = fmt.Sprintf("%.2f ×", faster), judged(faster >= goal.factor && faster > 1)
+		}
+		targets = append(targets, t)
 	}
-	defer said.Close()
-	began := time.Now()
-	err = cmd.Run()
-	took := time.Since(began)
-	if err != nil {
-		text, _ := os.ReadFile(said.Name())
-		return 0, fmt.Errorf("run %v: %w\n%s", argv, err, text)
-	}
-	return took, nil
+	return targets
 }

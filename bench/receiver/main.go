@@ -1,8 +1,10 @@
-// Command receiver is the wrapped program whose signals and whose end are timed. It writes what happened, and when by
+// Command receiver is the wrapped program whose begin, signals and end are timed. It writes what happened, and when by
 // the clock that the measurement reads too, to stdout: the way of the answer then is no part of what is measured.
 //
 //	receiver signals NUMBER...   answers each of these signals, and the moment it is ready with a 0
 //	receiver exit DURATION       rests, writes when it ends, and ends
+//	receiver first               writes when it began, with a 0, and ends
+//	receiver lives               writes when it began, with a 0, and when it ends by a TERM
 //
 // An answer is two numbers of 8 bytes: the signal and the time in nanoseconds.
 package main
@@ -11,6 +13,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -19,6 +22,9 @@ import (
 
 	"github.com/vwrap/vwrap/bench/clock"
 )
+
+// began is read before anything else of this program, which is its first instruction as far as Go lets it.
+var began = clock.Now()
 
 func main() {
 	fmt.Fprintln(os.Stderr, "receiver:", run(os.Args[1:]))
@@ -34,6 +40,10 @@ func run(args []string) error {
 			return fmt.Errorf("read arguments: %w", err)
 		}
 		return exit(rest)
+	case len(args) == 1 && args[0] == "first":
+		return last(0, began)
+	case len(args) == 1 && args[0] == "lives":
+		return live()
 	case len(args) > 1 && args[0] == "signals":
 		set, err := parse(args[1:])
 		if err != nil {
@@ -47,7 +57,7 @@ func run(args []string) error {
 		}
 		return serve(set)
 	}
-	return fmt.Errorf("read arguments: want signals NUMBER... or exit DURATION")
+	return fmt.Errorf("read arguments: want signals NUMBER..., exit DURATION, first or lives")
 }
 
 // signals is a set as the kernel has it.
@@ -105,7 +115,22 @@ func serve(set signals) error {
 
 func exit(rest time.Duration) error {
 	time.Sleep(rest)
-	if err := answer(0, clock.Now()); err != nil {
+	return last(0, clock.Now())
+}
+
+func live() error {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM)
+	if err := answer(0, began); err != nil {
+		return err
+	}
+	<-asked
+	return last(int(syscall.SIGTERM), clock.Now())
+}
+
+// last answers, and ends as fast as can be.
+func last(signal int, at time.Duration) error {
+	if err := answer(signal, at); err != nil {
 		return err
 	}
 	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
