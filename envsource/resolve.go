@@ -389,10 +389,11 @@ func each(n int, f func(i int)) {
 }
 
 // Attempt calls f until it answers with anything but ErrUnavailable, or ctx ends, and again before each further wait;
-// once where again is nil. Backoff is exponential from 100 ms to 2 s with full jitter, or what the server asks for.
+// once where again is nil. Backoff is exponential from 100 ms with full jitter, up to longest, or what the server asks for.
 func Attempt[T any](ctx context.Context, again func(error), f func() (T, error)) (T, error) {
 	var before error // why the last try failed: the end of ctx itself says nothing
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+	began := time.Now()
+	for step := 100 * time.Millisecond; ; step = min(2*step, time.Minute) {
 		answer, err := f()
 		if err != nil && ctx.Err() != nil && before != nil {
 			return answer, before
@@ -402,6 +403,7 @@ func Attempt[T any](ctx context.Context, again func(error), f func() (T, error))
 			return answer, err
 		}
 		again(err)
+		wait := min(step, longest(ctx, time.Since(began)))
 		timer := time.NewTimer(max(time.Duration(rand.Int64N(int64(wait)))+wait/10, Wait(err)))
 		select {
 		case <-ctx.Done():
@@ -410,6 +412,16 @@ func Attempt[T any](ctx context.Context, again func(error), f func() (T, error))
 		case <-timer.C:
 		}
 	}
+}
+
+// longest is the longest wait for the next try, once so much time has gone by: a quarter of that, so that many who wait for a server do
+// not keep it from coming up, but at most a third of what is left until ctx ends. Two seconds are never too long.
+func longest(ctx context.Context, waited time.Duration) time.Duration {
+	most := waited / 4
+	if end, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(end)/3)
+	}
+	return max(most, 2*time.Second)
 }
 
 // text is a field's value as a variable has it: a string as it is, anything else as compact JSON.

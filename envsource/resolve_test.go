@@ -427,6 +427,26 @@ func TestAttemptWaitsForAServer(t *testing.T) {
 	})
 }
 
+// Who has waited long is asked less often of, but neither much later than it could be nor not at all at the end.
+func TestAttemptAsksLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, away := range []time.Duration{5 * time.Second, time.Minute, 10 * time.Minute} {
+			ctx, cancel := context.WithTimeout(t.Context(), away*5/4+3*time.Second)
+			began, tries := time.Now(), 0
+			_, err := Attempt(ctx, patient, func() (int, error) {
+				if tries++; time.Since(began) < away {
+					return 0, Mark(errors.New("down"), ErrUnavailable)
+				}
+				return 7, nil
+			})
+			cancel()
+			if late := time.Since(began) - away; err != nil || late > away/3+3*time.Second || tries > 60 {
+				t.Errorf("away for %s: had %s later, after %d tries: %v", away, late, tries, err)
+			}
+		}
+	})
+}
+
 // patient goes on asking.
 func patient(error) {}
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -46,6 +45,7 @@ type Keeper struct {
 	opts     Options
 	clock    Clock
 	roll     dice
+	pace     pace
 	messages chan func()
 	answers  chan func()
 	notices  chan envsource.Notice
@@ -76,8 +76,10 @@ type leftLease struct {
 type item struct {
 	state
 	held    envsource.Holding
-	busy    bool   // a request about it is under way
-	problem string // of the last request
+	busy    bool          // a request about it is under way
+	problem string        // of the last request
+	every   time.Duration // how long it is about from one request to the next; 0: none is made
+	turn    bool          // its wake is its turn
 }
 
 type tokenState struct {
@@ -212,6 +214,7 @@ func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 			k.generations[n][id] = true
 			k.adopt(id, h)
 		}
+		k.pace.meet(k.items)
 		k.release(before, false, func() { close(done) })
 	})
 	if !told {
@@ -225,11 +228,19 @@ func idOf(h envsource.Holding) string { return h.Key + "\x00" + h.LeaseID }
 
 // adopt begins to keep h, or goes on where h says nothing new.
 func (k *Keeper) adopt(id string, h envsource.Holding) {
-	if known, ok := k.items[id]; ok && known.held.Asked.Equal(h.Asked) {
+	known, ok := k.items[id]
+	if ok && known.held.Asked.Equal(h.Asked) {
 		return
 	}
-	p := k.policy(h)
-	k.items[id] = &item{held: h, state: begin(h, k.toClock(h.Asked), p, k.roll)}
+	p, asked := k.policy(h), k.toClock(h.Asked)
+	it := &item{held: h, state: begin(h, asked, p, k.roll)}
+	if it.next == renew || it.next == poll {
+		it.every = it.wake.Sub(asked)
+	}
+	if !ok && h.Kind != envsource.KindRotated { // that is looked at when it is due
+		it.state = it.first(asked, k.roll)
+	}
+	k.items[id] = it
 	if (h.Kind == envsource.KindLeased || h.Kind == envsource.KindTimed) && p.tooShort(h.TTL) && !h.Renewable {
 		k.once("short "+h.Key, "%s: %s lives %s, which is too short for a rotation of up to %s: the old program may outlive its credential",
 			strings.Join(h.Variables, ", "), h.Read, h.TTL, p.Lead)
@@ -360,8 +371,8 @@ func (k *Keeper) nextWake() time.Time {
 
 // act does what is due at now.
 func (k *Keeper) act(ctx context.Context, now time.Time) {
-	for _, id := range slices.Sorted(maps.Keys(k.items)) {
-		if it := k.items[id]; !it.busy && it.next != rest && !it.wake.After(now) {
+	for _, it := range k.due(now) {
+		if k.pace.turn(it, now) {
 			k.do(ctx, it)
 		}
 	}
@@ -376,6 +387,19 @@ func (k *Keeper) act(ctx context.Context, now time.Time) {
 	if p := &k.token.parent; !p.busy && !p.wake.IsZero() && !p.wake.After(now) {
 		k.keepParent(ctx)
 	}
+}
+
+// due are the items about which something is to be done at now, what has waited longest first.
+func (k *Keeper) due(now time.Time) (due []*item) {
+	for _, it := range k.items {
+		if !it.busy && it.next != rest && !it.wake.After(now) {
+			due = append(due, it)
+		}
+	}
+	slices.SortFunc(due, func(a, b *item) int {
+		return cmp.Or(a.wake.Compare(b.wake), cmp.Compare(idOf(a.held), idOf(b.held)))
+	})
+	return due
 }
 
 func (k *Keeper) do(ctx context.Context, it *item) {

@@ -67,6 +67,18 @@ func begin(h envsource.Holding, asked time.Time, p Policy, roll dice) state {
 	return s
 }
 
+// first is the state of what was not kept before the time asked: it is renewed or looked at earlier than it would have to be, by
+// chance. What many wrappers, or one, fetched in the same second would else come in the same second ever after.
+func (s state) first(asked time.Time, roll dice) state {
+	switch wait := float64(s.wake.Sub(asked)); s.next {
+	case renew: // in the second half: a lease of what does not live long is not renewed at all
+		s.wake = asked.Add(time.Duration(wait * (0.5 + roll()/2)))
+	case poll, check:
+		s.wake = asked.Add(time.Duration(wait * roll()))
+	}
+	return s
+}
+
 // granted is the state after a grant that was asked for at the time asked. Less than was wanted means that the
 // max TTL is near (Vault truncates a renewal there, since 1.14 with a warning): renewing is over.
 func (s state) granted(asked time.Time, g Grant, p Policy, roll dice) state {

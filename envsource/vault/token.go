@@ -53,7 +53,8 @@ func (k *Keeper) askOfToken(request func() func()) {
 
 // take is what a grant means for a token: like a lease, but for one without an end.
 func (t *tokenState) take(g Grant, asked time.Time, roll dice) {
-	if t.born.IsZero() {
+	first := t.born.IsZero()
+	if first {
 		t.born, t.want = asked, g.TTL
 	}
 	if g.TTL == 0 {
@@ -61,6 +62,9 @@ func (t *tokenState) take(g Grant, asked time.Time, roll dice) {
 		return
 	}
 	t.state = t.granted(asked, g, t.policy, roll)
+	if first {
+		t.state = t.first(asked, roll)
+	}
 }
 
 func (k *Keeper) tokenLooked(asked time.Time, g Grant, err error) {

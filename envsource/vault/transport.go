@@ -2,6 +2,7 @@ package vault
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,7 +78,12 @@ func (a attentive) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer, nil
 	}
 	_ = answer.Body.Close()
-	return nil, busy{answer.StatusCode, wait}
+	return nil, busy{answer.StatusCode, later(wait, rand.Float64)}
+}
+
+// later is wait and up to half as much again: all whom a server tells the same would else come back in the same second.
+func later(wait time.Duration, roll dice) time.Duration {
+	return wait + time.Duration(float64(wait)*roll()/2)
 }
 
 // retryAfter reads the header: seconds or a time. 0 is neither.
