@@ -23,6 +23,7 @@ import (
 	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/config"
 	"github.com/vwrap/vwrap/internal/courier"
+	"github.com/vwrap/vwrap/internal/heap"
 	"github.com/vwrap/vwrap/internal/listen"
 	"github.com/vwrap/vwrap/internal/proc"
 	"github.com/vwrap/vwrap/internal/ready"
@@ -331,7 +332,7 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 	if err := proc.AdoptOrphans(); err != nil {
 		s.log.Warn(err.Error())
 	}
-	defer time.AfterFunc(atRest, proc.LetGoOfProgram).Stop()
+	defer time.AfterFunc(atRest, func() { heap.Rest(); proc.LetGoOfProgram() }).Stop()
 	s.policy.Shared = l.Terminal.Mode == proc.Shared
 	if s.shellInTerminal(l.Terminal) {
 		s.conf.Rotation.Action = config.None
