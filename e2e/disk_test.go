@@ -122,6 +122,7 @@ type kindOfJob struct {
 
 // tracedJob is a wrapped command that is traced.
 type tracedJob struct {
+	printed  printout
 	t        *testing.T
 	own      *tenant
 	proxy    *faultyProxy
@@ -240,8 +241,8 @@ func (j *tracedJob) run() {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(j.dir, "home"), "TMPDIR=" + filepath.Join(j.dir, "tmp"),
 		"VAULT_ADDR=http://" + j.address, "VWRAP_RUNTIME_DIR=" + runtimeDir, "VWRAP_CONFIG=" + filepath.Join(j.dir, "vwrap.yaml"),
 	}
-	var said, printed bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &printed, &said
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &j.printed, &said
 	traced, err := startProcess(cmd, syscall.SIGKILL)
 	check(j.t, err)
 	defer func() {
@@ -259,9 +260,30 @@ func (j *tracedJob) run() {
 	if j.kind.panics > 0 && !strings.Contains(said.String(), "a panic for a test") {
 		j.t.Error("nothing has panicked")
 	}
-	if j.kind.live && j.kind.panics == 0 && !strings.Contains(printed.String(), "key=***\n") {
-		j.t.Errorf("the command's output is %q", printed.String())
+	if j.kind.live && j.kind.panics == 0 && !j.printed.masked() {
+		j.t.Error("the command's output is not masked")
 	}
+}
+
+// printout is what the command prints.
+type printout struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (p *printout) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text = append(p.text, text...)
+	return len(text), nil
+}
+
+// masked reports whether the command has printed its key, and that was masked.
+func (p *printout) masked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return bytes.Contains(p.text, []byte("key=***\n"))
 }
 
 // rotations does what a job does while its command runs, and returns the status that it ends with.
@@ -294,6 +316,14 @@ func (j *tracedJob) rotations(traced *process, runtimeDir string) int {
 		}
 		j.proxy.set(fault{kind: "none"})
 		l.rotate()
+	}
+	if j.kind.live { // a command that has just been executed has printed nothing yet
+		check(j.t, poll(patience, 10*time.Millisecond, func() error {
+			if !j.printed.masked() {
+				return errors.New("the command has not printed its key, masked")
+			}
+			return nil
+		}))
 	}
 	command, err := (&mode{live: l}).command()
 	check(j.t, err)
