@@ -50,7 +50,7 @@ func (i *invocation) checkAddress(c *cli.Context) (check.Report, error) {
 	case root == "":
 		root = "."
 	}
-	r, err := address.Check(c.Context, root, address.Options{Aliases: conf.Check.Aliases, Tracked: tracked(root)})
+	r, err := address.Check(c.Context, root, address.Options{Aliases: conf.Check.Aliases, Tracked: tracked(c.Context, root)})
 	for i, f := range r.Findings {
 		if f.File != "" {
 			r.Findings[i].File = filepath.Join(root, f.File)
@@ -63,8 +63,8 @@ func (i *invocation) checkAddress(c *cli.Context) (check.Report, error) {
 }
 
 // tracked says of the files below root whether git has them; nil where git does not know the folder.
-func tracked(root string) func(file string) bool {
-	out, err := worktree.Git(context.Background(), exec.CommandContext, cmp.Or(root, "."), "ls-files", "-z", "--cached").Output()
+func tracked(ctx context.Context, root string) func(file string) bool {
+	out, err := worktree.Git(ctx, exec.CommandContext, cmp.Or(root, "."), "ls-files", "-z", "--cached").Output()
 	if err != nil {
 		return nil
 	}

@@ -104,7 +104,7 @@ func givenOptions(c *cli.Context) starter.Options {
 // starterOptions are what the flags say, and, of what they do not, somebody's answers.
 func starterOptions(c *cli.Context, q *questions, project starter.Project) starter.Options {
 	o := givenOptions(c)
-	o.Tracked = tracked(".")
+	o.Tracked = tracked(c.Context, ".")
 	if len(o.Secrets) == 0 {
 		tellFound(project.Secrets)
 	}
