@@ -294,6 +294,23 @@ func awaitCommand(t *testing.T, w *window, name string) {
 	}))
 }
 
+// awaitWaiting waits until the shell that executes a script in the window waits for the script's command: one that is
+// interrupted before dies of that, whatever the command does.
+func awaitWaiting(t *testing.T, w *window, name string) {
+	t.Helper()
+	check(t, poll(patience, 10*time.Millisecond, func() error {
+		for _, pid := range members(w.pid()) {
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			within, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid)) // the kernel's function that it sleeps in
+			waits := strings.HasPrefix(string(within), "do_wait") || strings.HasPrefix(string(within), "sigsuspend")
+			if pid != w.pid() && strings.TrimSpace(string(comm)) == name && waits {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s does not wait for its script's command", name)
+	}))
+}
+
 // members are the processes of a session.
 func members(leader int) (pids []int) {
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -17,7 +17,7 @@ func (k *Kept) Obey(s Received, to unix.Signal) (ends bool) {
 	case Ends(s.Signal):
 		return true
 	case Stops(s.Signal):
-		StopSelf(s.Signal, false, always)
+		StopSelf(s.Signal, false, meant)
 	case s.Signal != unix.SIGCONT:
 		k.Add(s)
 	}

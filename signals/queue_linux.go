@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -20,6 +21,10 @@ import (
 // pipe is the descriptor that the handler writes to, self the process ID: what vwrap has done to itself (PIPE, when
 // nobody reads its messages any more) is not to be passed on.
 var pipe, self int32 //nolint:unused // by handle
+
+// jobControl is which of CONT, TSTP, TTIN and TTOU came last; handle writes it. In the pipe they are as they came, but
+// who reads there does not know yet what comes next.
+var jobControl int32
 
 // handle is the handler. The kernel calls it, on the stack that Go keeps for signals.
 func handle() //nolint:unused // by handlerPC
@@ -138,18 +143,35 @@ func sendOthers(s unix.Signal) {
 }
 
 // stopThread stops the process by s while still. s waits, blocked, until that was asked: what continues vwrap from
-// then on takes s back (signal(7)), so that it cannot come too early and be missed.
+// then on takes s back (signal(7)), so that it cannot come too early and be missed. It is asked before as well: what
+// is about to continue vwrap is taken back by s.
 func stopThread(s unix.Signal, still func() bool) {
-	var block, before unix.Sigset_t
-	block.Val[0] = 1 << (s - 1)
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) // STOP cannot be
-	if s != unix.SIGSTOP || still() {
+	defer blocked(s)() // STOP cannot be
+	if still() {
 		sendThread(s)
 	}
 	if !still() {
 		takeBack(s)
 	}
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+}
+
+// blocked blocks s in this thread, which must be locked, and returns what undoes it.
+func blocked(s unix.Signal) (undo func()) {
+	var block, before unix.Sigset_t
+	block.Val[0] = 1 << (s - 1)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before)
+	return func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) }
+}
+
+// continued reports whether CONT came after what last was to stop vwrap, or is about to be handled.
+func continued() bool {
+	if atomic.LoadInt32(&jobControl) == int32(unix.SIGCONT) {
+		return true
+	}
+	defer blocked(unix.SIGCONT)() // of what waits, the kernel tells what is blocked (sigpending(2))
+	var waiting unix.Sigset_t
+	_, _, _ = unix.RawSyscall(unix.SYS_RT_SIGPENDING, uintptr(unsafe.Pointer(&waiting)), unsafe.Sizeof(action{}.mask), 0)
+	return waiting.Val[0]&(1<<(unix.SIGCONT-1)) != 0
 }
 
 // takeBack drops s, which was sent and is blocked: to ignore a signal does (sigaction(2)).

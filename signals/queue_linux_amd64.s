@@ -2,8 +2,14 @@
 
 // write(pipe, &signal, 1), but for what this process has sent; with byKernel, where the kernel speaks for itself. It
 // passes the signal's number in DI and its siginfo_t in SI: si_code is at 8, above 0 where it does, si_pid at 16
-// (sigaction(2)). What was interrupted gets its registers back when the handler returns.
+// (sigaction(2)). What was interrupted gets its registers back when the handler returns. One of job control, CONT (18)
+// to TTOU (22), is kept in jobControl as well.
 TEXT ·handle(SB), NOSPLIT|NOFRAME, $0
+	LEAL	-18(DI), AX
+	CMPL	AX, $4
+	JHI	sender
+	MOVL	DI, ·jobControl(SB)
+sender:
 	MOVL	8(SI), AX
 	CMPL	AX, $0
 	JGT	kernel

@@ -16,11 +16,18 @@ import (
 // asStopper has this program, executed again, stop itself so often.
 const asStopper = "VWRAP_TEST_STOPS"
 
+// asObeyer has this program, executed again, obey the stops that it gets, each once its standard input says so.
+const asObeyer = "VWRAP_TEST_OBEYS"
+
 func init() {
+	if os.Getenv(asObeyer) != "" {
+		obey()
+	}
 	var times int
 	if _, err := fmt.Sscan(os.Getenv(asStopper), &times); err != nil {
 		return
 	}
+	always := func() bool { return true }
 	// The thread that begins a process is the one that the kernel asks whether a signal is ignored. It says no while
 	// it handles another one; here it always does.
 	runtime.LockOSThread()
@@ -73,6 +80,79 @@ func TestStopSelfStopsOnce(t *testing.T) {
 	}
 	if stops != times {
 		t.Errorf("stopped %d times, not %d", stops, times)
+	}
+}
+
+// obey does what asObeyer says, until TERM.
+func obey() {
+	i := Listen()
+	fmt.Println("up")
+	var k Kept
+	for s := range i.C {
+		if Stops(s.Signal) {
+			fmt.Println("got")
+			_, _ = fmt.Scanln()
+		}
+		if k.Obey(s, s.Signal) {
+			os.Exit(0)
+		}
+		if Stops(s.Signal) {
+			fmt.Println("on")
+		}
+	}
+}
+
+// A stop that was taken back before vwrap came to obey it is none: the shell that continued it would not do so again.
+func TestStopThatWasTakenBack(t *testing.T) {
+	obeyer := exec.Command(os.Args[0])
+	obeyer.Env = append(os.Environ(), asObeyer+"=1")
+	obeyer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	obeyer.Stderr = os.Stderr
+	in, err := obeyer.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := obeyer.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := obeyer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := obeyer.Process.Pid
+	says := func(want string) {
+		t.Helper()
+		var got string
+		if _, err := fmt.Fscanln(out, &got); err != nil || got != want {
+			t.Fatalf("it says %q, %v; want %q", got, err, want)
+		}
+	}
+	send := func(s unix.Signal) {
+		t.Helper()
+		if err := unix.Kill(pid, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says("up")
+	for range 20 {
+		send(unix.SIGTSTP)
+		says("got")
+		send(unix.SIGCONT)
+		fmt.Fprintln(in)
+		says("on")
+		send(unix.SIGTSTP)
+		says("got")
+		fmt.Fprintln(in)
+		var ws unix.WaitStatus
+		if _, err := unix.Wait4(pid, &ws, unix.WUNTRACED, nil); err != nil || !ws.Stopped() {
+			t.Fatalf("it is not stopped: %#x, %v", ws, err)
+		}
+		send(unix.SIGCONT)
+		says("on")
+	}
+	send(unix.SIGTERM)
+	if err := obeyer.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -44,6 +44,9 @@ func stopThread(s unix.Signal, still func() bool) {
 	}
 }
 
+// continued would report whether CONT came after what last was to stop vwrap: that is not known here.
+func continued() bool { return false }
+
 // byDefault has s do what it does by default, as far as os/signal can.
 func byDefault(s unix.Signal) (undo func()) {
 	signal.Reset(s)

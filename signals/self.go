@@ -20,8 +20,9 @@ func StopSelf(s unix.Signal, group bool, still func() bool) {
 	stopThread(s, still)
 }
 
-// always is for StopSelf where vwrap stops for its own sake.
-func always() bool { return true }
+// meant is for StopSelf where vwrap stops for its own sake: a shell that was faster has continued it by now, and would
+// not do so again.
+func meant() bool { return !continued() }
 
 // DieOf ends vwrap by s, so that its parent sees that; a shell ends a loop by it. It returns where s does not end
 // it: as PID 1, for which the kernel drops what has no handler (pid_namespaces(7)).
