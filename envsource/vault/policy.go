@@ -1,10 +1,10 @@
 package vault
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -64,7 +64,7 @@ func writePolicy(b *strings.Builder, uses []Use, child bool) {
 	if child {
 		rules = append(rules, rule{"auth/token/create", `"update"`, "vault.token_ttl"})
 	}
-	slices.SortStableFunc(rules, func(x, y rule) int { return cmp.Compare(x.path, y.path) })
+	sort.SliceStable(rules, func(i, j int) bool { return rules[i].path < rules[j].path })
 	for len(rules) > 0 {
 		same := slices.IndexFunc(rules, func(r rule) bool { return r.path != rules[0].path })
 		if same < 0 {

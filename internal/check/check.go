@@ -5,6 +5,7 @@ package check
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -52,8 +53,9 @@ func (r Report) verdict() (word, line string) {
 
 // Sort orders the findings: by file and line, then by subject and rule.
 func (r *Report) Sort() {
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+	sort.SliceStable(r.Findings, func(i, j int) bool {
+		a, b := r.Findings[i], r.Findings[j]
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Rule, b.Rule))
+			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Rule, b.Rule)) < 0
 	})
 }

@@ -1,11 +1,11 @@
 package control
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -44,7 +44,10 @@ func (s Status) writeMetrics(w io.Writer) {
 	}
 	var expiry, versions, problems []string
 	secrets := slices.Clone(s.Secrets)
-	slices.SortStableFunc(secrets, func(a, b Secret) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(names(a), names(b))) })
+	sort.SliceStable(secrets, func(i, j int) bool {
+		a, b := secrets[i], secrets[j]
+		return a.Path < b.Path || a.Path == b.Path && names(a) < names(b)
+	})
 	for _, secret := range secrets {
 		labels := fmt.Sprintf(`{path="%s",variables="%s"}`, label(secret.Path), label(strings.Join(secret.Variables, ",")))
 		if secret.Expires != nil {

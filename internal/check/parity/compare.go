@@ -1,13 +1,13 @@
 package parity
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -83,7 +83,7 @@ func spellings(t Tree, m Manifest) (all []spelling) {
 	for _, path := range t.names {
 		all = append(all, spelling{m.fold.of(path), path})
 	}
-	slices.SortStableFunc(all, func(a, b spelling) int { return cmp.Compare(a.folded, b.folded) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].folded < all[j].folded })
 	return all
 }
 

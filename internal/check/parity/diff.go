@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -19,8 +20,9 @@ const around = 3
 
 // unified writes rows as diff -u would, and nothing where none differs.
 func unified(wanted, there string, rows []row) string {
-	slices.SortStableFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.sort[0], b.sort[0]), cmp.Compare(a.sort[1], b.sort[1]), cmp.Compare(signs(a), signs(b)))
+	sort.SliceStable(rows, func(i, j int) bool {
+		a, b := rows[i], rows[j]
+		return cmp.Or(cmp.Compare(a.sort[0], b.sort[0]), cmp.Compare(a.sort[1], b.sort[1]), cmp.Compare(signs(a), signs(b))) < 0
 	})
 	var b strings.Builder
 	left, right := 1, 1 // the line numbers of rows[at]
