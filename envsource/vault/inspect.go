@@ -38,7 +38,11 @@ func (k *Keeper) State() (s State) {
 			kept.Problem = it.problem
 			s.held[id] = kept
 		}
-		s.Token = TokenState{Kept: k.inspect(k.token.state), Own: k.token.Own}
+		token := k.token.state
+		if token.born.IsZero() && token.failures == 0 {
+			token.next = rest // it is looked up in a moment, which is not worth to be told
+		}
+		s.Token = TokenState{Kept: k.inspect(token), Own: k.token.Own}
 	})
 	return s
 }

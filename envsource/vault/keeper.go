@@ -205,7 +205,7 @@ func (k *Keeper) Hold(n uint64, hs []envsource.Holding) <-chan struct{} {
 	told := k.tell(func() {
 		if !k.watching && len(hs) > 0 { // not before there is something to keep: a start has better things to do
 			k.watching = true
-			k.watchToken(k.ctx)
+			k.watchToken()
 		}
 		before := k.generations[n]
 		k.generations[n] = map[string]bool{}
