@@ -2,7 +2,6 @@ package dotenv
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -78,19 +77,27 @@ func (s *scanner) assignment() (Assignment, error) {
 	if a.From < end && (s.text[a.From] == '\'' || s.text[a.From] == '"') {
 		return s.quoted(a)
 	}
-	comments := comment.FindAllStringIndex(s.text[a.From:end], 2)
+	comments := comments(s.text[a.From:end])
 	if len(comments) > 1 || strings.HasPrefix(s.text[a.From:end], "#") {
 		return a, fmt.Errorf("readers do not agree where the comment begins: put the value in quotes")
 	}
 	s.at = end
 	if len(comments) > 0 {
-		end = a.From + comments[0][0]
+		end = a.From + comments[0]
 	}
 	a.To = a.From + len(strings.TrimRight(s.text[a.From:end], " \t"))
 	return a, nil
 }
 
-var comment = regexp.MustCompile(`[ \t]#`)
+// comments are where one may begin in text: at a blank before a #.
+func comments(text string) (at []int) {
+	for i := 1; i < len(text); i++ {
+		if text[i] == '#' && (text[i-1] == ' ' || text[i-1] == '\t') {
+			at = append(at, i-1)
+		}
+	}
+	return at
+}
 
 // quoted finds the end of a value in quotes.
 func (s *scanner) quoted(a Assignment) (Assignment, error) {
