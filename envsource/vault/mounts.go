@@ -85,6 +85,14 @@ func (s *Source) Locate(ctx context.Context, r envsource.Read) (envsource.Read, 
 	if mount := s.mounts.of(r); mount != nil {
 		return locate(r, mount), nil
 	}
+	s.foreseen.begin(ctx, r, s.request)
+	located, err := s.find(ctx, r)
+	s.foreseen.settle(r, located, err)
+	return located, err
+}
+
+// find is Locate for a path whose mount is not known yet.
+func (s *Source) find(ctx context.Context, r envsource.Read) (envsource.Read, error) {
 	q, own := s.mounts.turn(r)
 	if own {
 		located, err := s.lookUp(ctx, r)

@@ -21,10 +21,11 @@ import (
 
 // Source reads secrets. It is made for one errand of a courier: what it learns of mounts is forgotten with it.
 type Source struct {
-	client *Client
-	mounts mounts
-	asked  sync.Once // whether the token is known
-	dead   error     // that it is not
+	client   *Client
+	mounts   mounts
+	foreseen *foreseen // nil: nothing is
+	asked    sync.Once // whether the token is known
+	dead     error     // that it is not
 }
 
 // NewSource returns a source that reads with token.
@@ -89,8 +90,7 @@ func locate(r envsource.Read, mount map[string]any) envsource.Read {
 
 // Read reads r, which Locate returned.
 func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, error) {
-	asked := time.Now()
-	secret, err := s.request(ctx, r)
+	asked, secret, err := s.ask(ctx, r)
 	if err != nil && unwraps(r) && !forbidden(err) {
 		return envsource.Answer{}, s.client.unwrapError(r.String(), err)
 	}
@@ -104,6 +104,18 @@ func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, 
 		return envsource.Answer{}, envsource.Mark(fmt.Errorf("nothing at %s", r), envsource.ErrMissing)
 	}
 	return answerOf(r, secret, asked)
+}
+
+// ask makes the request for r, or takes the answer to one that was made already; asked is when it was.
+func (s *Source) ask(ctx context.Context, r envsource.Read) (asked time.Time, _ *api.Secret, _ error) {
+	if made := s.foreseen.take(r); made != nil {
+		<-made.done // it ends with the context
+		made.cancel()
+		return made.asked, made.secret, made.err
+	}
+	asked = time.Now()
+	secret, err := s.request(ctx, r)
+	return asked, secret, err
 }
 
 func (s *Source) request(ctx context.Context, r envsource.Read) (*api.Secret, error) {
