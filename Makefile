@@ -1,7 +1,9 @@
 # Thin targets: what they do stands in the programs that they call.
 GO ?= go
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags '-s -w$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))'
+# ENTRY has vwrap begin in internal/headstart, where that knows how: docs/decisions/0015-entry.md.
+ENTRY = $$(case $$($(GO) env GOOS)/$$($(GO) env GOARCH) in (linux/amd64|linux/arm64) echo ' -E vwrap_entry';; esac)
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "-s -w$(ENTRY)$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))"
 
 .PHONY: build servers test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
 

@@ -6,9 +6,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -82,7 +84,9 @@ func TestReproducible(t *testing.T) {
 
 	build := releaseConfig(t).Builds[0]
 	args := append([]string{"go", "build", "-o", "bin/vwrap"}, build.Flags...)
-	args = append(args, "-ldflags="+strings.ReplaceAll(strings.Join(build.Ldflags, " "), "{{ .Version }}", "1.2.3"), ".")
+	var flags strings.Builder
+	check(t, template.Must(template.New("ldflags").Parse(strings.Join(build.Ldflags, " "))).Execute(&flags, map[string]string{"Version": "1.2.3", "Os": runtime.GOOS, "Arch": runtime.GOARCH}))
+	args = append(args, "-ldflags="+flags.String(), ".")
 	byRelease := run(two, append(build.Env, "GOCACHE="+t.TempDir(), "TMPDIR="+t.TempDir()), args...)
 
 	if !bytes.Equal(byHand, byRelease) {

@@ -116,16 +116,6 @@ type message struct {
 	Errno   int     `json:"errno,omitempty"`
 }
 
-// The descriptors of a courier, beside 0, 1 and 2.
-const (
-	ordersFD = 3 + iota
-	reportFD
-	gateFD
-	sealFD  // the new memory file, empty
-	carryFD // the last generation's, where Orders.Carry
-	preserveFD
-)
-
 // Exit statuses of vwrap itself, as env(1), nohup(1) and docker run have them.
 const (
 	StatusFailed        = 125

@@ -19,6 +19,7 @@ import (
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/file"
 	"github.com/vwrap/vwrap/envsource/secret"
+	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/proc"
 )
 
@@ -41,12 +42,13 @@ func Serve(set func(context.Context, Heading) Sources) int {
 	}
 	ctx, gate := pipes.watchGate()
 	told := newInbox(pipes.orders)
+	rehearse(new(Heading), nil)
+	rehearse(new(wireOrders), message{Report: &Report{}})
 	heading, err := told.heading()
 	if err != nil {
 		return StatusFailed // the supervisor is gone, or has nothing to send for
 	}
 	open := set(ctx, heading)
-	rehearse(new(wireOrders), message{Report: &Report{}})
 	o, err := told.orders(heading)
 	if err != nil {
 		return StatusFailed // the supervisor is gone, or gave the errand up
@@ -107,31 +109,38 @@ type pipes struct {
 // openPipes takes the descriptors over. Each is closed by an exec: else the supervisor would wait for the life of
 // the command.
 func openPipes() (pipes, error) {
-	for fd := ordersFD; fd <= carryFD; fd++ {
+	d := headstart.Own()
+	for _, fd := range []int{d.Orders, d.Report, d.Gate, d.Memory, d.Carry} {
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 			return pipes{}, err
 		}
 		unix.CloseOnExec(fd)
 	}
-	return pipes{
-		orders: os.NewFile(ordersFD, "orders"), report: os.NewFile(reportFD, "report"),
-		gate: os.NewFile(gateFD, "gate"), seal: os.NewFile(sealFD, "seal"), carry: os.NewFile(carryFD, "carry"),
-	}, nil
+	p := pipes{
+		orders: os.NewFile(uintptr(d.Orders), "orders"), report: os.NewFile(uintptr(d.Report), "report"),
+		gate: os.NewFile(uintptr(d.Gate), "gate"), seal: os.NewFile(uintptr(d.Memory), "seal"),
+	}
+	p.carry = p.seal
+	if d.Carry != d.Memory {
+		p.carry = os.NewFile(uintptr(d.Carry), "carry")
+	}
+	return p, nil
 }
 
 // makeRoom puts the n descriptors of the user's where the courier's own were. The report pipe is still needed, and
 // moves out of their way.
 func (p *pipes) makeRoom(n int) error {
-	proc.CloseInherited(preserveFD)
 	if n == 0 {
+		proc.CloseInherited(3)
 		return nil
 	}
-	fd, err := unix.FcntlInt(p.report.Fd(), unix.F_DUPFD_CLOEXEC, preserveFD+n)
+	proc.CloseInherited(headstart.Preserve)
+	fd, err := unix.FcntlInt(p.report.Fd(), unix.F_DUPFD_CLOEXEC, headstart.Preserve+n)
 	if err != nil {
 		return fmt.Errorf("move the report pipe: %w", err)
 	}
 	p.report = os.NewFile(uintptr(fd), "report")
-	return proc.MoveDown(preserveFD, n)
+	return proc.MoveDown(headstart.Preserve, n)
 }
 
 // send writes one message. Where nobody reads any more there is nobody to tell.

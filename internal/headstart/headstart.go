@@ -97,3 +97,18 @@ func there(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
+
+// Descriptors are those of a courier, beside 0, 1 and 2.
+type Descriptors struct {
+	Orders, Report, Gate int // its ends of the pipes
+	Memory               int // its memory file, empty
+	Carry                int // that of the last generation, where there is one
+}
+
+// Preserve is the first of the user's descriptors in a courier that was executed: they come behind its own.
+const Preserve = 8
+
+var descriptors = Descriptors{3, 4, 5, 6, 7}
+
+// Own returns the descriptors of this process, which is a courier.
+func Own() Descriptors { return descriptors }

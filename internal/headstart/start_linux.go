@@ -8,9 +8,24 @@ import (
 )
 
 func init() {
-	if wanted(os.Args, os.Environ(), there) && !parent() {
+	c := forked()
+	switch wanted := wanted(os.Args, os.Environ(), there); {
+	case c != nil && wanted:
+		started = c
+	case c != nil:
+		c.abandon()
+	case wanted && !parent():
 		started = Start()
 	}
+}
+
+// abandon ends a courier that is not needed after all.
+func (c *Courier) abandon() {
+	_ = unix.Kill(c.PID, unix.SIGKILL)
+	for _, fd := range []int{c.Orders, c.Report, c.Gate, c.Memory} {
+		_ = unix.Close(fd)
+	}
+	_, _ = unix.Wait4(c.PID, nil, 0, nil)
 }
 
 // parent reports whether this process has children already, its executor's: they would have to be told apart.
