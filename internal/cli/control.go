@@ -21,18 +21,29 @@ type controlled struct {
 	started time.Time
 }
 
-// listen opens the control socket, and has the run tell it of rotations. Without a place for one it warns, and the run
-// goes on without.
-func (s *session) listen(keeper func() vault.State) (stop func()) {
-	server, err := control.Listen(os.Getenv, &controlled{session: s, handle: s.policy.Handle, keeper: keeper, started: time.Now()})
-	if err != nil {
-		s.log.Warn("vwrap status and vwrap rotate will not find this vwrap: " + err.Error())
-		return func() {}
-	}
+// listen is the control socket, which open opens and stop closes; the run tells it of rotations. Without a place for one
+// open warns, and the run goes on without.
+func (s *session) listen(keeper func() vault.State) (open, stop func()) {
+	var server *control.Server
 	s.policy.Rotated = func(r wrap.Rotation) {
-		server.Tell(control.Event{Generation: r.Generation, Variables: r.Variables, Action: string(r.Action)})
+		if server != nil {
+			server.Tell(control.Event{Generation: r.Generation, Variables: r.Variables, Action: string(r.Action)})
+		}
 	}
-	return server.Close
+	run := &controlled{session: s, handle: s.policy.Handle, keeper: keeper, started: time.Now()}
+	open = func() {
+		var err error
+		if server, err = control.Listen(os.Getenv, run); err != nil {
+			server = nil
+			s.log.Warn("vwrap status and vwrap rotate will not find this vwrap: " + err.Error())
+		}
+	}
+	stop = func() {
+		if server != nil {
+			server.Close()
+		}
+	}
+	return open, stop
 }
 
 // Rotate implements control.Run.

@@ -49,7 +49,9 @@ func open(ctx context.Context, h courier.Heading) courier.Sources {
 			return nil, err
 		case client != nil:
 			client.SetToken(o.Token)
-			all[envsource.SourceVault] = client.Source()
+			source := client.Source()
+			source.Foresee()
+			all[envsource.SourceVault] = source
 		}
 		return all, nil
 	}
@@ -223,8 +225,7 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 	if err := s.harden(); err != nil {
 		return proc.Status{Code: courier.StatusFailed}, terminal, err
 	}
-	inbox := signals.Listen()
-	defer inbox.Close()
+	inbox := signals.Listen() // and it stays open: what comes while vwrap ends does not change how that does
 	children := proc.NewChildren
 	if l != nil {
 		children = func() *proc.Children { return l.Children }
@@ -268,14 +269,20 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 
 // heading is where couriers will be sent.
 func (s *session) heading() (h courier.Heading) {
+	beside := 0
 	for _, r := range s.plan.Reads() {
-		if r.Source == envsource.SourceVault {
-			h.Reads++
+		if r.Source != envsource.SourceVault {
+			continue
+		}
+		h.Reads++
+		if _, foretold := vault.Foretell(r); foretold {
+			beside = 1 // the look-up of its mount
 		}
 	}
 	if h.Reads > 0 {
 		h.Vault = s.orders.Vault
 	}
+	h.Reads += beside
 	return h
 }
 
@@ -351,10 +358,13 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	if client == nil {
-		defer s.listen(nil)()
+		open, stop := s.listen(nil)
+		defer stop()
+		out.launched = open
 	}
 	if client == nil && len(s.plan.Reads()) == 0 && l.CanDirect() && s.orders.Live == "" && len(s.orders.Listen) == 0 {
 		l.Close() // of the courier that was prepared on a guess
+		out.launched()
 		return wrap.Run(ctx, direct{l, s.plan}, idle{}, inbox.C, s.policy)
 	}
 	masking, err := s.openMask(l)
@@ -370,7 +380,9 @@ func (s *session) supervise(l *courier.Launcher, sockets *listen.Sockets, client
 		return masking.end(inbox, status, err)
 	}
 	keeper := s.keeper(client, token)
-	defer s.listen(keeper.State)()
+	open, closeControl := s.listen(keeper.State)
+	defer closeControl()
+	out.launched = open
 	l.Token = keeper.Token
 	var beside sync.WaitGroup
 	beside.Go(func() { keeper.Run(ctx) })
@@ -486,6 +498,7 @@ type launcher struct {
 	*courier.Launcher
 	folder   string                             // for the sockets of notifies; "": none are wanted
 	notifies map[*courier.Courier]*ready.Notify // by the generation that says there that it is ready
+	launched func()                             // called once the first courier is out, while that fetches; nil afterwards
 }
 
 // Launch implements wrap.Launcher.
@@ -505,6 +518,10 @@ func (l *launcher) Launch(t courier.Task, from wrap.Generation) (wrap.Generation
 	}
 	if n != nil {
 		l.notifies[c] = n
+	}
+	if launched := l.launched; launched != nil {
+		l.launched = nil
+		launched()
 	}
 	return c, nil
 }

@@ -2,6 +2,7 @@ package courier
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -119,11 +120,7 @@ func (l *Launcher) Launch(t Task, from *Courier) (*Courier, error) {
 	if shared {
 		c.process.JoinedOurs()
 	}
-	// In a goroutine: an environment larger than a pipe waits for the courier to read.
-	go func() {
-		_ = o.encode(c.orders)
-		_ = c.orders.Close()
-	}()
+	c.tell(o)
 	go c.listen(epoch, l.Waiting)
 	go c.watch()
 	return c, nil
@@ -202,6 +199,31 @@ func newCourier(p *proc.Process, orders, report, gate, memory *os.File) *Courier
 func (c *Courier) head(h Heading) {
 	c.headed = true
 	_ = json.NewEncoder(c.orders).Encode(h)
+}
+
+// tell gives the courier its orders. What its pipe has no room for waits, in a goroutine, for the courier to read.
+func (c *Courier) tell(o Orders) {
+	if err := o.encode(prompt{c.orders}); !errors.Is(err, errNoRoom) {
+		_ = c.orders.Close()
+		return
+	}
+	go func() {
+		_ = o.encode(c.orders)
+		_ = c.orders.Close()
+	}()
+}
+
+// prompt writes into a pipe what that has room for, and else nothing.
+type prompt struct{ pipe *os.File }
+
+var errNoRoom = errors.New("no room")
+
+// Write implements io.Writer.
+func (p prompt) Write(text []byte) (int, error) {
+	if len(text) > room(p.pipe) {
+		return 0, errNoRoom
+	}
+	return p.pipe.Write(text)
 }
 
 // Reported gives the courier's report, once: also where it died without one.

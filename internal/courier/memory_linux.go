@@ -43,3 +43,12 @@ func sealed(f *os.File) bool {
 	got, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
 	return err == nil && got&seals == seals
 }
+
+// room is how many bytes a pipe takes that has a heading in it, without waiting for anybody.
+func room(f *os.File) int {
+	size, err := unix.FcntlInt(f.Fd(), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		return 0
+	}
+	return size - os.Getpagesize() // a pipe has pages, and what is written to it has its own (pipe(7))
+}

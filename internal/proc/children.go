@@ -30,10 +30,11 @@ type Spec struct {
 // their own parent is gone (as PID 1, or see AdoptOrphans). They are reaped here and nowhere else: a second one that
 // waits for a child would take its status away, or a status that the first one waits for.
 type Children struct {
-	forks  chan func()    // to the thread that forks
-	chld   chan os.Signal // a child has ended or stopped
-	close  chan struct{}
-	closed sync.WaitGroup
+	forks   chan func()    // to the thread that forks
+	forking sync.Once      // that is there, once it is needed
+	chld    chan os.Signal // a child has ended or stopped
+	close   chan struct{}
+	closed  sync.WaitGroup
 
 	mu     sync.Mutex // guards the rest, and every PID in it: none is reaped, and so used for a stranger, while it is held
 	own    map[int]*Process
@@ -55,15 +56,12 @@ func Adopt(pid int) (*Children, *Process) {
 	p := c.newProcess(false)
 	c.know(p, pid)
 	c.begin()
-	c.look() // it may have ended before anybody looked
 	return c, p
 }
 
 func (c *Children) begin() {
 	c.forks, c.chld, c.close, c.reaped = make(chan func()), make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
-	signal.Notify(c.chld, unix.SIGCHLD)
-	c.closed.Add(2)
-	go c.fork()
+	c.closed.Add(1)
 	go c.reap()
 }
 
@@ -96,7 +94,6 @@ func inherited() map[int]bool {
 
 // Close ends the thread that forks: processes that still run get their parent-death signal.
 func (c *Children) Close() {
-	signal.Stop(c.chld)
 	close(c.close)
 	c.closed.Wait()
 }
@@ -140,6 +137,10 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	p := c.newProcess(spec.Join)
 	var err error
 	done := make(chan struct{})
+	c.forking.Do(func() {
+		c.closed.Add(1)
+		go c.fork()
+	})
 	c.forks <- func() {
 		defer close(done)
 		c.mu.Lock() // so that nothing reaps it before it is known
@@ -165,9 +166,12 @@ func (c *Children) look() {
 	}
 }
 
-// reap is the one that waits for children.
+// reap is the one that waits for children, also for those that ended before it began.
 func (c *Children) reap() {
 	defer c.closed.Done()
+	signal.Notify(c.chld, unix.SIGCHLD)
+	defer signal.Stop(c.chld)
+	c.sweep()
 	for {
 		select {
 		case <-c.chld:
