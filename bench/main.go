@@ -54,12 +54,13 @@ type scale struct {
 	crowd         int           // of wrappers that start at once
 	leases        int           // the most that one wrapper has
 	idle          time.Duration // how long wrappers are watched that have nothing to do
+	calm          time.Duration // how long they are left before
 	renewals      time.Duration // how long one is watched that renews
 }
 
 var (
-	whole = scale{runs: 50, signals: 2000, crowd: 200, leases: 1000, idle: 2 * time.Minute, renewals: 100 * time.Second}
-	quick = scale{runs: 10, signals: 200, crowd: 50, leases: 1000, idle: 10 * time.Second, renewals: 40 * time.Second}
+	whole = scale{runs: 50, signals: 2000, crowd: 200, leases: 1000, idle: 5 * time.Minute, calm: 100 * time.Second, renewals: 100 * time.Second}
+	quick = scale{runs: 10, signals: 200, crowd: 50, leases: 1000, idle: 10 * time.Second, calm: settling, renewals: 40 * time.Second}
 )
 
 func parse(args []string) (settings, error) {
