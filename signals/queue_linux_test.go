@@ -119,6 +119,7 @@ func TestStopThatWasTakenBack(t *testing.T) {
 	if err := obeyer.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = obeyer.Process.Kill() }) // where it did not end by itself
 	pid := obeyer.Process.Pid
 	says := func(want string) {
 		t.Helper()
