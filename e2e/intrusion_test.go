@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,38 @@ func TestNobodyReadsVwrap(t *testing.T) {
 	}
 }
 
+// TestNobodyReadsTheFirstCourier: it is forked from vwrap, with what that was executed with; nothing of it is left to be seen while it waits for Vault,
+// and nobody reads it.
+func TestNobodyReadsTheFirstCourier(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Fatal("this test needs root, to be other users")
+	}
+	const same, other = 65534, 1234
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { silent.Close() })
+	p, _ := executeAs(t, same, []string{"VAULT_TOKEN=hvs.unseen", "VAULT_ADDR=http://" + silent.Addr().String()}, "--start-timeout", "1h", "-e", "KEY=vault:secret/dev/api#key", "--", "true", "an argument")
+	var courier int
+	check(t, poll(patience, 10*time.Millisecond, func() (err error) {
+		if courier, err = hidden(p.pid(), "__courier"); err == nil && ownerOf(t, fmt.Sprintf("/proc/%d/mem", courier)) != 0 {
+			err = errors.New("it is dumpable still")
+		}
+		return err
+	}))
+	for _, uid := range []uint32{same, other} {
+		if got := intrude(t, uid, courier); got != "" {
+			t.Errorf("user %d can: %s", uid, got)
+		}
+	}
+	if got := environOf(t, courier); len(got) > 1 { // what there is are zeros
+		t.Errorf("its environment is %q", got)
+	}
+	if limit := coreLimit(t, courier); limit != "1" {
+		t.Errorf("its core file may have %s", limit)
+	}
+}
+
 // TestGoIsToldNothing: what Go's runtime would show to whoever debugs it is asked of the command alone, not of any process of vwrap's.
 func TestGoIsToldNothing(t *testing.T) {
 	t.Parallel()
@@ -141,31 +174,8 @@ func startAs(t *testing.T, uid uint32, flags ...string) (*live, string) {
 	own := newTestTenant(t)
 	value := "k-" + randomHex(8)
 	check(t, own.put("dev/api", map[string]any{"key": value}))
-	dir, err := os.MkdirTemp("", "v")
-	check(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	check(t, os.Chown(dir, int(uid), int(uid)))
-	program := filepath.Join(dir, "vwrap") // where another user may execute it
-	text, err := os.ReadFile(filepath.Join(programs, "vwrap"))
-	check(t, err)
-	check(t, os.WriteFile(program, text, 0o755))
 	argv := append(flags, "-e", "KEY=vault:"+own.kv+"/dev/api#key", "--", "sh", "-c", `trap "" TERM; while :; do sleep 1; done`)
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -c unlimited; exec "$@"`, "sh", program}, argv...)...)
-	cmd.Dir = dir
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "GODEBUG=http2debug=2", "GOTRACEBACK=crash", "HOME=" + dir, "VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token, "VWRAP_RUNTIME_DIR=" + filepath.Join(dir, "run")}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
-	said, err := os.Create(filepath.Join(dir, "said")) // no pipe: what is left behind would hold it
-	check(t, err)
-	defer said.Close()
-	cmd.Stderr = said
-	p, err := startProcess(cmd, syscall.SIGKILL)
-	check(t, err)
-	t.Cleanup(func() {
-		p.stop(syscall.SIGKILL)
-		for _, e := range sessionMembers(p.pid()) {
-			syscall.Kill(e.pid, syscall.SIGKILL)
-		}
-	})
+	p, dir := executeAs(t, uid, []string{"GODEBUG=http2debug=2", "GOTRACEBACK=crash", "VAULT_ADDR=" + own.vault.address, "VAULT_TOKEN=" + own.vault.token}, argv...)
 	l := &live{background: &background{t: t, process: p}}
 	check(t, poll(patience, 10*time.Millisecond, func() error {
 		found, err := filepath.Glob(filepath.Join(dir, "run", "*.control"))
@@ -179,6 +189,36 @@ func startAs(t *testing.T, uid uint32, flags ...string) (*live, string) {
 	return l, value
 }
 
+// executeAs runs vwrap for another user, in a folder of its own.
+func executeAs(t *testing.T, uid uint32, environ []string, argv ...string) (p *process, dir string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "v")
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	check(t, os.Chown(dir, int(uid), int(uid)))
+	program := filepath.Join(dir, "vwrap") // where another user may execute it
+	text, err := os.ReadFile(filepath.Join(programs, "vwrap"))
+	check(t, err)
+	check(t, os.WriteFile(program, text, 0o755))
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `ulimit -c unlimited; exec "$@"`, "sh", program}, argv...)...)
+	cmd.Dir = dir
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "HOME=" + dir, "VWRAP_RUNTIME_DIR=" + filepath.Join(dir, "run")}, environ...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	said, err := os.Create(filepath.Join(dir, "said")) // no pipe: what is left behind would hold it
+	check(t, err)
+	defer said.Close()
+	cmd.Stderr = said
+	p, err = startProcess(cmd, syscall.SIGKILL)
+	check(t, err)
+	t.Cleanup(func() {
+		p.stop(syscall.SIGKILL)
+		for _, e := range sessionMembers(p.pid()) {
+			syscall.Kill(e.pid, syscall.SIGKILL)
+		}
+	})
+	return p, dir
+}
+
 // hidden is vwrap's own process of that name below parent.
 func hidden(parent int, name string) (int, error) {
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -187,7 +227,8 @@ func hidden(parent int, name string) (int, error) {
 	}
 	for _, file := range all {
 		text, err := os.ReadFile(file)
-		if err != nil || string(text) != "vwrap\x00"+name+"\x00" {
+		shown := strings.ReplaceAll(strings.TrimRight(string(text), "\x00"), "\x00", " ")
+		if err != nil || shown != "vwrap "+name {
 			continue
 		}
 		stat, err := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
