@@ -15,37 +15,31 @@ import (
 	"github.com/vwrap/vwrap/envsource/secret"
 )
 
-// foreseer has mounts and what is on them. It describes a mount once as many reads as it waits for have come.
-func foreseer(t *testing.T, waits int, mounts, secrets map[string]string) (_ *Source, asked func() []string) {
+// foreseer has mounts and what is on them. It answers everything with status, where that is not 0.
+func foreseer(t *testing.T, status *atomic.Int32, mounts, secrets map[string]string) (_ *Source, asked func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var paths []string
-	var reads sync.WaitGroup
-	reads.Add(waits)
-	var waited atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, "/v1/")
 		mu.Lock()
+		defer mu.Unlock()
 		paths = append(paths, path)
-		mu.Unlock()
-		if below, ok := strings.CutPrefix(path, "sys/internal/ui/mounts/"); ok {
-			reads.Wait()
-			first, _, _ := strings.Cut(below, "/")
-			if mounts[first] == "" {
-				w.WriteHeader(http.StatusForbidden)
-			}
+		below, isMount := strings.CutPrefix(path, "sys/internal/ui/mounts/")
+		first, _, _ := strings.Cut(below, "/")
+		switch {
+		case status.Load() != 0:
+			w.WriteHeader(int(status.Load()))
+		case isMount && mounts[first] == "":
+			w.WriteHeader(http.StatusForbidden)
+		case isMount:
 			fmt.Fprint(w, mounts[first])
-			return
-		}
-		if int(waited.Add(1)) <= waits {
-			reads.Done()
-		}
-		if secrets[path] == "" {
+		case secrets[path] == "":
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, `{"errors":[]}`)
-			return
+		default:
+			fmt.Fprint(w, secrets[path])
 		}
-		fmt.Fprint(w, secrets[path])
 	}))
 	t.Cleanup(server.Close)
 	s, err := NewSource(Config{Address: server.URL}, secret.New("token"))
@@ -56,14 +50,16 @@ func foreseer(t *testing.T, waits int, mounts, secrets map[string]string) (_ *So
 	return s, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
-		slices.Sort(paths)
-		return paths
+		before := paths
+		paths = nil
+		return before
 	}
 }
 
 const (
-	version2 = `{"data":{"type":"kv","path":"secret/","options":{"version":"2"}}}`
-	version1 = `{"data":{"type":"kv","path":"secret/","options":null}}`
+	mountOfVersion2 = `{"data":{"type":"kv","path":"secret/","options":{"version":"2"}}}`
+	mountOfVersion1 = `{"data":{"type":"kv","path":"secret/","options":null}}`
+	secretA         = `{"data":{"data":{"k":"v"},"metadata":{"created_time":"2006-01-02T15:04:05Z","version":3}}}`
 )
 
 // readOf locates and reads path.
@@ -76,64 +72,78 @@ func readOf(t *testing.T, s *Source, path string) (envsource.Answer, error) {
 	return s.Read(t.Context(), r)
 }
 
-// The read is under way before the mount is known, and is not made again.
-func TestReadIsForeseen(t *testing.T) {
-	s, asked := foreseer(t, 1, map[string]string{"secret": version2}, map[string]string{"secret/data/a": `{"data":{"data":{"k":"v"},"metadata":{"version":3}}}`})
-	a, err := readOf(t, s, "secret/a")
-	if err != nil || string(a.Fields["k"]) != `"v"` || a.Version != 3 || a.Asked.IsZero() {
-		t.Errorf("%+v, %v", a, err)
-	}
-	if want := []string{"secret/data/a", "sys/internal/ui/mounts/secret/a"}; !slices.Equal(asked(), want) {
-		t.Errorf("asked were %q, not %q", asked(), want)
+func expectAsked(t *testing.T, asked func() []string, want ...string) {
+	t.Helper()
+	if got := asked(); !slices.Equal(got, want) {
+		t.Errorf("asked were %q, not %q", got, want)
 	}
 }
 
-// What it is named as says nothing of what a mount is: the read that is right is made then.
+// An answer that is one of KV version 2 says what its mount is; it serves once, and the others on that mount are known then.
+func TestForeseen(t *testing.T) {
+	s, asked := foreseer(t, new(atomic.Int32), nil, map[string]string{"secret/data/a": secretA, "secret/data/b": secretA})
+	for _, path := range []string{"secret/a", "secret/b", "secret/data/a"} {
+		a, err := readOf(t, s, path)
+		if err != nil || string(a.Fields["k"]) != `"v"` || a.Version != 3 || a.Kind != envsource.KindKV2 || a.Asked.IsZero() {
+			t.Errorf("%s: %+v, %v", path, a, err)
+		}
+	}
+	expectAsked(t, asked, "secret/data/a", "secret/data/b", "secret/data/a")
+}
+
+// A name says nothing of what a mount is: where nothing is found it is asked.
 func TestForeseenWrongly(t *testing.T) {
-	s, asked := foreseer(t, 1, map[string]string{"secret": version1}, map[string]string{"secret/a": `{"data":{"k":"v"}}`})
+	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion1}, map[string]string{"secret/a": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
 	a, err := readOf(t, s, "secret/a")
 	if err != nil || string(a.Fields["k"]) != `"v"` || a.Version != 0 {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if want := []string{"secret/a", "secret/data/a", "sys/internal/ui/mounts/secret/a"}; !slices.Equal(asked(), want) {
-		t.Errorf("asked were %q, not %q", asked(), want)
+	expectAsked(t, asked, "secret/data/a", "sys/internal/ui/mounts/secret/a", "secret/a")
+
+	s, asked = foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion1}, map[string]string{"secret/b": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
+	if a, err = readOf(t, s, "secret/b"); err != nil || string(a.Fields["k"]) != `"v"` {
+		t.Errorf("a secret below data/ of version 1: %+v, %v", a, err)
 	}
+	expectAsked(t, asked, "secret/data/b", "sys/internal/ui/mounts/secret/b", "secret/b")
 }
 
-// What fails is tried again anew, and an answer serves once.
-func TestForeseenServesOnce(t *testing.T) {
-	secrets := map[string]string{}
-	s, asked := foreseer(t, 1, map[string]string{"secret": version2}, secrets)
-	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrMissing) {
+// What is not there, or may not be read, is told as it always is.
+func TestForeseenIsMissing(t *testing.T) {
+	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion2}, nil)
+	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrMissing) || !strings.Contains(err.Error(), "nothing at secret/a") {
 		t.Errorf("what is not there: %v", err)
 	}
-	secrets["secret/data/a"] = `{"data":{"data":{"k":"v"},"metadata":{"version":3}}}`
-	if a, err := readOf(t, s, "secret/a"); err != nil || string(a.Fields["k"]) != `"v"` {
-		t.Errorf("%+v, %v", a, err)
+	expectAsked(t, asked, "secret/data/a", "sys/internal/ui/mounts/secret/a", "secret/data/a")
+}
+
+// A server that has enough to do is asked once.
+func TestForeseenUnavailable(t *testing.T) {
+	var status atomic.Int32
+	s, asked := foreseer(t, &status, nil, map[string]string{"secret/data/a": secretA})
+	status.Store(http.StatusTooManyRequests)
+	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrUnavailable) {
+		t.Errorf("an answer of 429: %v", err)
 	}
-	if n := len(asked()); n != 3 { // the mount is known
-		t.Errorf("asked were %q", asked())
+	expectAsked(t, asked, "secret/data/a")
+	status.Store(0)
+	if a, err := readOf(t, s, "secret/a"); err != nil || a.Version != 3 {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 
 // A path that may mint something is read as what it is, or not at all.
 func TestNotForeseen(t *testing.T) {
-	s, asked := foreseer(t, 0, map[string]string{"database": `{"data":{"type":"database","path":"database/"}}`}, map[string]string{"database/creds/app": `{"lease_id":"l","data":{"k":"v"}}`})
+	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"database": `{"data":{"type":"database","path":"database/"}}`}, map[string]string{"database/creds/app": `{"lease_id":"l","data":{"k":"v"}}`})
 	if a, err := readOf(t, s, "database/creds/app"); err != nil || a.LeaseID != "l" {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrDenied) {
-		t.Errorf("a mount that may not be seen: %v", err)
-	}
-	if slices.Contains(asked(), "database/data/creds/app") {
-		t.Errorf("asked were %q", asked())
-	}
+	expectAsked(t, asked, "sys/internal/ui/mounts/database/creds/app", "database/creds/app")
 	for path, want := range map[string]bool{"secret/a": true, "secret/data/a": true, "kv-v2/a": true, "secret": false, "secrets/a": false, "database/creds/a": false} {
-		if _, ok := Foretell(envsource.Read{Path: path, Method: envsource.MethodRead}); ok != want {
+		if _, ok := foretell(envsource.Read{Path: path, Method: envsource.MethodRead}); ok != want {
 			t.Errorf("%s: %t", path, ok)
 		}
 	}
-	if _, ok := Foretell(envsource.Read{Path: "secret/a", Method: envsource.MethodWrite}); ok {
+	if _, ok := foretell(envsource.Read{Path: "secret/a", Method: envsource.MethodWrite}); ok {
 		t.Error("a write")
 	}
 }

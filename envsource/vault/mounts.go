@@ -85,10 +85,10 @@ func (s *Source) Locate(ctx context.Context, r envsource.Read) (envsource.Read, 
 	if mount := s.mounts.of(r); mount != nil {
 		return locate(r, mount), nil
 	}
-	s.foreseen.begin(ctx, r, s.request)
-	located, err := s.find(ctx, r)
-	s.foreseen.settle(r, located, err)
-	return located, err
+	if located, ok, err := s.foreseen.locate(ctx, s, r); ok || err != nil {
+		return located, err
+	}
+	return s.find(ctx, r)
 }
 
 // find is Locate for a path whose mount is not known yet.

@@ -106,12 +106,10 @@ func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, 
 	return answerOf(r, secret, asked)
 }
 
-// ask makes the request for r, or takes the answer to one that was made already; asked is when it was.
+// ask makes the request for r, unless there is an answer already; asked is when it was.
 func (s *Source) ask(ctx context.Context, r envsource.Read) (asked time.Time, _ *api.Secret, _ error) {
-	if made := s.foreseen.take(r); made != nil {
-		<-made.done // it ends with the context
-		made.cancel()
-		return made.asked, made.secret, made.err
+	if before, ok := s.foreseen.take(r); ok {
+		return before.asked, before.secret, nil
 	}
 	asked = time.Now()
 	secret, err := s.request(ctx, r)

@@ -269,20 +269,14 @@ func (s *session) run(l *courier.Launcher) (proc.Status, *proc.Terminal, error) 
 
 // heading is where couriers will be sent.
 func (s *session) heading() (h courier.Heading) {
-	beside := 0
 	for _, r := range s.plan.Reads() {
-		if r.Source != envsource.SourceVault {
-			continue
-		}
-		h.Reads++
-		if _, foretold := vault.Foretell(r); foretold {
-			beside = 1 // the look-up of its mount
+		if r.Source == envsource.SourceVault {
+			h.Reads++
 		}
 	}
 	if h.Reads > 0 {
 		h.Vault = s.orders.Vault
 	}
-	h.Reads += beside
 	return h
 }
 
