@@ -1,14 +1,15 @@
 # Thin targets: what they do stands in the programs that they call.
 GO ?= go
-# RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go.
-# ENTRY has vwrap begin in internal/headstart, where that knows how: docs/decisions/0015-entry.md.
+COMPILE = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "-s -w$(FLAGS)"
+# RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go. ENTRY has vwrap begin in
+# internal/headstart, where that knows how: docs/decisions/0015-entry.md.
+build cross: FLAGS = $(ENTRY)$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))
 ENTRY = $$(case $$($(GO) env GOOS)/$$($(GO) env GOARCH) in (linux/amd64|linux/arm64) echo ' -E vwrap_entry';; esac)
-BUILD = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "-s -w$(ENTRY)$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))"
 
 .PHONY: build servers test cross lint e2e e2e-containers e2e-full contract demo bench bench-checks soak fleet fuzz release-check vuln docs clean
 
 build: ## bin/vwrap, one static binary
-	$(BUILD) -o bin/vwrap .
+	$(COMPILE) -o bin/vwrap .
 
 test: build lint ## every test: units under the race detector, then the binary against real servers
 	.ci/install test
@@ -24,7 +25,7 @@ test: build lint ## every test: units under the race detector, then the binary a
 cross: ## builds and vets for the other systems that vwrap runs on
 	for target in linux/arm64 linux/arm darwin/amd64 darwin/arm64; do \
 		echo "== $$target"; export GOOS=$${target%/*} GOARCH=$${target#*/}; \
-		$(BUILD) -o /dev/null . && $(GO) vet ./... || exit 1; \
+		$(COMPILE) -o /dev/null . && $(GO) vet ./... || exit 1; \
 	done
 
 lint: ## all modules; and whether the linter finds what is forbidden
@@ -50,7 +51,7 @@ contract: build servers ## tries vwrap, tini and dumb-init, and writes docs/proc
 	cd e2e && VWRAP_E2E_WRITE=1 VWRAP_E2E_BIN=$(CURDIR)/bin/vwrap $(GO) test -count=1 -run '^(TestProcessContract|TestFaultsDocument|TestEndpointsDocument)$$' .
 
 demo: build ## a server whose key and database user are rotated while Vault comes and goes: half a minute, before your eyes
-	cd examples && $(BUILD) -o ../bin/demo-server ./drill
+	cd examples && $(COMPILE) -o ../bin/demo-server ./drill
 	bin/vwrap dev --ci --server embedded --config examples/drill/vwrap.yaml --drill 10s --for 30s --faults outage,revoke,seal --probe http://127.0.0.1:8391/ -- bin/demo-server
 
 bench: build servers $(if $(QUICK),,bench-checks) ## prints figures; writes them into docs/performance.md, but with QUICK=1. PEERS=dir: more peers

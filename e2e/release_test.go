@@ -99,6 +99,27 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
+// TestDemo: the README's first command does what it says, of the sources alone.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sources(t, dir)
+	makefile, err := os.ReadFile("../Makefile")
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(dir, "Makefile"), makefile, 0o644))
+	demo := exec.Command("make", "demo")
+	demo.Dir = dir
+	said, err := demo.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	for _, want := range []string{"vwrap: restarting the command: new ", "outage", "revoke", "seal"} {
+		if !strings.Contains(string(said), want) {
+			t.Errorf("it does not say %q:\n%s", want, said)
+		}
+	}
+}
+
 // TestChecksums: what is published beside what the release makes has a checksum too, and so is signed.
 func TestChecksums(t *testing.T) {
 	t.Parallel()
