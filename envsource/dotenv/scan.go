@@ -77,13 +77,13 @@ func (s *scanner) assignment() (Assignment, error) {
 	if a.From < end && (s.text[a.From] == '\'' || s.text[a.From] == '"') {
 		return s.quoted(a)
 	}
-	comments := comments(s.text[a.From:end])
-	if len(comments) > 1 || strings.HasPrefix(s.text[a.From:end], "#") {
+	at := comments(s.text[a.From:end])
+	if len(at) > 1 || strings.HasPrefix(s.text[a.From:end], "#") {
 		return a, fmt.Errorf("readers do not agree where the comment begins: put the value in quotes")
 	}
 	s.at = end
-	if len(comments) > 0 {
-		end = a.From + comments[0]
+	if len(at) > 0 {
+		end = a.From + at[0]
 	}
 	a.To = a.From + len(strings.TrimRight(s.text[a.From:end], " \t"))
 	return a, nil

@@ -85,7 +85,7 @@ func (s *Source) Locate(ctx context.Context, r envsource.Read) (envsource.Read, 
 	if mount := s.mounts.of(r); mount != nil {
 		return locate(r, mount), nil
 	}
-	if located, ok, err := s.foreseen.locate(ctx, s, r); ok || err != nil {
+	if located, ok, err := s.locateEarly(ctx, r); ok || err != nil {
 		return located, err
 	}
 	return s.find(ctx, r)

@@ -21,11 +21,11 @@ import (
 
 // Source reads secrets. It is made for one errand of a courier: what it learns of mounts is forgotten with it.
 type Source struct {
-	client   *Client
-	mounts   mounts
-	foreseen *foreseen // nil: nothing is
-	asked    sync.Once // whether the token is known
-	dead     error     // that it is not
+	client *Client
+	mounts mounts
+	early  *early    // nil: nothing is read before it is asked for
+	asked  sync.Once // whether the token is known
+	dead   error     // that it is not
 }
 
 // NewSource returns a source that reads with token.
@@ -108,8 +108,8 @@ func (s *Source) Read(ctx context.Context, r envsource.Read) (envsource.Answer, 
 
 // ask makes the request for r, unless there is an answer already; asked is when it was.
 func (s *Source) ask(ctx context.Context, r envsource.Read) (asked time.Time, _ *api.Secret, _ error) {
-	if before, ok := s.foreseen.take(r); ok {
-		return before.asked, before.secret, nil
+	if a := s.early.take(r); a != nil {
+		return a.asked, a.secret, nil
 	}
 	asked = time.Now()
 	secret, err := s.request(ctx, r)

@@ -50,7 +50,7 @@ func open(ctx context.Context, h courier.Heading) courier.Sources {
 		case client != nil:
 			client.SetToken(o.Token)
 			source := client.Source()
-			source.Foresee()
+			source.ReadEarly()
 			all[envsource.SourceVault] = source
 		}
 		return all, nil

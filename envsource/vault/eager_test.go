@@ -15,8 +15,8 @@ import (
 	"github.com/vwrap/vwrap/envsource/secret"
 )
 
-// foreseer has mounts and what is on them. It answers everything with status, where that is not 0.
-func foreseer(t *testing.T, status *atomic.Int32, mounts, secrets map[string]string) (_ *Source, asked func() []string) {
+// earlyReader has mounts and what is on them. It answers everything with status, where that is not 0.
+func earlyReader(t *testing.T, status *atomic.Int32, mounts, secrets map[string]string) (_ *Source, asked func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var paths []string
@@ -46,7 +46,7 @@ func foreseer(t *testing.T, status *atomic.Int32, mounts, secrets map[string]str
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Foresee()
+	s.ReadEarly()
 	return s, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
@@ -57,9 +57,9 @@ func foreseer(t *testing.T, status *atomic.Int32, mounts, secrets map[string]str
 }
 
 const (
-	mountOfVersion2 = `{"data":{"type":"kv","path":"secret/","options":{"version":"2"}}}`
-	mountOfVersion1 = `{"data":{"type":"kv","path":"secret/","options":null}}`
-	secretA         = `{"data":{"data":{"k":"v"},"metadata":{"created_time":"2006-01-02T15:04:05Z","version":3}}}`
+	describedAs2 = `{"data":{"type":"kv","path":"secret/","options":{"version":"2"}}}`
+	describedAs1 = `{"data":{"type":"kv","path":"secret/","options":null}}`
+	secretA      = `{"data":{"data":{"k":"v"},"metadata":{"created_time":"2006-01-02T15:04:05Z","version":3}}}`
 )
 
 // readOf locates and reads path.
@@ -80,8 +80,8 @@ func expectAsked(t *testing.T, asked func() []string, want ...string) {
 }
 
 // An answer that is one of KV version 2 says what its mount is; it serves once, and the others on that mount are known then.
-func TestForeseen(t *testing.T) {
-	s, asked := foreseer(t, new(atomic.Int32), nil, map[string]string{"secret/data/a": secretA, "secret/data/b": secretA})
+func TestReadEarly(t *testing.T) {
+	s, asked := earlyReader(t, new(atomic.Int32), nil, map[string]string{"secret/data/a": secretA, "secret/data/b": secretA})
 	for _, path := range []string{"secret/a", "secret/b", "secret/data/a"} {
 		a, err := readOf(t, s, path)
 		if err != nil || string(a.Fields["k"]) != `"v"` || a.Version != 3 || a.Kind != envsource.KindKV2 || a.Asked.IsZero() {
@@ -92,15 +92,15 @@ func TestForeseen(t *testing.T) {
 }
 
 // A name says nothing of what a mount is: where nothing is found it is asked.
-func TestForeseenWrongly(t *testing.T) {
-	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion1}, map[string]string{"secret/a": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
+func TestNotWhatItIsNamed(t *testing.T) {
+	s, asked := earlyReader(t, new(atomic.Int32), map[string]string{"secret": describedAs1}, map[string]string{"secret/a": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
 	a, err := readOf(t, s, "secret/a")
 	if err != nil || string(a.Fields["k"]) != `"v"` || a.Version != 0 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	expectAsked(t, asked, "secret/data/a", "sys/internal/ui/mounts/secret/a", "secret/a")
 
-	s, asked = foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion1}, map[string]string{"secret/b": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
+	s, asked = earlyReader(t, new(atomic.Int32), map[string]string{"secret": describedAs1}, map[string]string{"secret/b": `{"data":{"k":"v"}}`, "secret/data/b": `{"data":{"k":"other"}}`})
 	if a, err = readOf(t, s, "secret/b"); err != nil || string(a.Fields["k"]) != `"v"` {
 		t.Errorf("a secret below data/ of version 1: %+v, %v", a, err)
 	}
@@ -108,8 +108,8 @@ func TestForeseenWrongly(t *testing.T) {
 }
 
 // What is not there, or may not be read, is told as it always is.
-func TestForeseenIsMissing(t *testing.T) {
-	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"secret": mountOfVersion2}, nil)
+func TestReadEarlyFindsNothing(t *testing.T) {
+	s, asked := earlyReader(t, new(atomic.Int32), map[string]string{"secret": describedAs2}, nil)
 	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrMissing) || !strings.Contains(err.Error(), "nothing at secret/a") {
 		t.Errorf("what is not there: %v", err)
 	}
@@ -117,9 +117,9 @@ func TestForeseenIsMissing(t *testing.T) {
 }
 
 // A server that has enough to do is asked once.
-func TestForeseenUnavailable(t *testing.T) {
+func TestReadEarlyUnavailable(t *testing.T) {
 	var status atomic.Int32
-	s, asked := foreseer(t, &status, nil, map[string]string{"secret/data/a": secretA})
+	s, asked := earlyReader(t, &status, nil, map[string]string{"secret/data/a": secretA})
 	status.Store(http.StatusTooManyRequests)
 	if _, err := readOf(t, s, "secret/a"); !errors.Is(err, envsource.ErrUnavailable) {
 		t.Errorf("an answer of 429: %v", err)
@@ -132,18 +132,33 @@ func TestForeseenUnavailable(t *testing.T) {
 }
 
 // A path that may mint something is read as what it is, or not at all.
-func TestNotForeseen(t *testing.T) {
-	s, asked := foreseer(t, new(atomic.Int32), map[string]string{"database": `{"data":{"type":"database","path":"database/"}}`}, map[string]string{"database/creds/app": `{"lease_id":"l","data":{"k":"v"}}`})
+func TestNotReadEarly(t *testing.T) {
+	s, asked := earlyReader(t, new(atomic.Int32), map[string]string{"database": `{"data":{"type":"database","path":"database/"}}`}, map[string]string{"database/creds/app": `{"lease_id":"l","data":{"k":"v"}}`})
 	if a, err := readOf(t, s, "database/creds/app"); err != nil || a.LeaseID != "l" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	expectAsked(t, asked, "sys/internal/ui/mounts/database/creds/app", "database/creds/app")
 	for path, want := range map[string]bool{"secret/a": true, "secret/data/a": true, "kv-v2/a": true, "secret": false, "secrets/a": false, "database/creds/a": false} {
-		if _, ok := foretell(envsource.Read{Path: path, Method: envsource.MethodRead}); ok != want {
+		if _, ok := asVersion2(envsource.Read{Path: path, Method: envsource.MethodRead}); ok != want {
 			t.Errorf("%s: %t", path, ok)
 		}
 	}
-	if _, ok := foretell(envsource.Read{Path: "secret/a", Method: envsource.MethodWrite}); ok {
+	if _, ok := asVersion2(envsource.Read{Path: "secret/a", Method: envsource.MethodWrite}); ok {
 		t.Error("a write")
 	}
+}
+
+// Two ways to write one path are one request, also side by side.
+func TestReadEarlyOnce(t *testing.T) {
+	s, asked := earlyReader(t, new(atomic.Int32), nil, map[string]string{"secret/data/a": secretA})
+	reads, errs := locateAll(t, s, "secret/a", "secret/data/a", "secret/a", "secret/data/a")
+	for i, r := range reads {
+		if errs[i] != nil || r.Key() != reads[0].Key() {
+			t.Errorf("%+v, %v", r, errs[i])
+		}
+	}
+	if a, err := s.Read(t.Context(), reads[0]); err != nil || a.Version != 3 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	expectAsked(t, asked, "secret/data/a")
 }
