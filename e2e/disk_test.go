@@ -352,6 +352,7 @@ var (
 	traceLeader = regexp.MustCompile(`^(\d+) +\+\+\+ superseded by execve in pid (\d+)`)
 	traceHex    = regexp.MustCompile(`(?:\\x[0-9a-f]{2})+`)
 	traceTo     = regexp.MustCompile(`^\d+<(.*?)>, `)
+	traceOrders = regexp.MustCompile(`(?s)^\d+<pipe:.*?>, ".{4}(?:\x06launch|\x07refresh|\x05probe)`) // as internal/wire has them
 )
 
 // unhex is a text of strace's with its strings as they are.
@@ -437,7 +438,7 @@ func (j *tracedJob) written(args string) (found []string) {
 			found = append(found, "writes a value to "+to)
 		}
 	}
-	courier := strings.HasPrefix(to, "pipe:") && strings.Contains(args, `"errand"`) // its orders
+	courier := traceOrders.MatchString(args)
 	for _, token := range j.seen() {
 		if !vault && !courier && holds(args, token) {
 			found = append(found, "writes a token to "+to)

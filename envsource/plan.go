@@ -30,39 +30,39 @@ var ErrName = errors.New("bad variable name")
 
 // Var is one variable as it was written: its text may be or contain references.
 type Var struct {
-	Name   string `json:"name"`
-	Text   string `json:"text"`
-	Level  Level  `json:"level"`
-	Origin string `json:"origin"`        // for messages: "-e", "vwrap.yaml:12"
-	Dir    string `json:"dir,omitempty"` // what relative paths of file: and dotenv: are relative to; "" is the working directory
+	Name   string
+	Text   string
+	Level  Level
+	Origin string // for messages: "-e", "vwrap.yaml:12"
+	Dir    string // what relative paths of file: and dotenv: are relative to; "" is the working directory
 }
 
 // Binding gives one field of a Secret a variable's name.
 type Binding struct {
-	Var   string `json:"var"`
-	Field string `json:"field"`
+	Var   string
+	Field string
 }
 
 // Secret is a read whose fields become variables: the bound ones, or, with no binding, every field.
 type Secret struct {
-	Read     Read          `json:"read"`
-	Prefix   string        `json:"prefix,omitempty"`
-	Env      []Binding     `json:"env,omitempty"`
-	Level    Level         `json:"level"`
-	Origin   string        `json:"origin"`
-	OnRotate string        `json:"on_rotate,omitempty"` // "" inherits the command's rotation action
-	Poll     time.Duration `json:"poll,omitempty"`      // 0 inherits
+	Read     Read
+	Prefix   string
+	Env      []Binding
+	Level    Level
+	Origin   string
+	OnRotate string        // "" inherits the command's rotation action
+	Poll     time.Duration // 0 inherits
 }
 
 // Input is everything an environment is made of, as written: no value that had to be fetched.
 type Input struct {
-	Inherited []string `json:"inherited"` // NAME=VALUE; vwrap's own login credentials are already taken out
-	Vars      []Var    `json:"vars,omitempty"`
-	Secrets   []Secret `json:"secrets,omitempty"`
-	Fallback  []string `json:"fallback,omitempty"` // dotenv files, the later one wins
-	Preserve  []string `json:"preserve,omitempty"` // the inherited value wins for these
-	Pristine  bool     `json:"pristine,omitempty"` // only named variables, and pristineKeeps
-	Namespace string   `json:"namespace,omitempty"`
+	Inherited []string // NAME=VALUE; vwrap's own login credentials are already taken out
+	Vars      []Var
+	Secrets   []Secret
+	Fallback  []string // dotenv files, the later one wins
+	Preserve  []string // the inherited value wins for these
+	Pristine  bool     // only named variables, and pristineKeeps
+	Namespace string
 }
 
 // pristineKeeps is what --pristine leaves of the inherited environment.

@@ -29,8 +29,8 @@ func TestVaultNeeds(t *testing.T) {
 	}
 	want := []Need{
 		{read("kv/all", MethodRead, 0), nil, true, nil, false},
-		{read("kv/app", MethodRead, 2), [][]string{{"key"}}, false, []string{"D"}, false},
 		{read("kv/app", MethodRead, 0), [][]string{{"key"}, {"user"}, {"tree", "leaf"}}, false, []string{"A", "B", "C"}, false},
+		{read("kv/app", MethodRead, 2), [][]string{{"key"}}, false, []string{"D"}, false},
 		{read("kv/spare", MethodRead, 0), [][]string{{"x"}}, false, []string{"F"}, true},
 		{read("pki/issue/web", MethodWrite, 0), [][]string{{"certificate"}}, false, []string{"CERT"}, false},
 	}

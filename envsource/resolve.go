@@ -28,16 +28,16 @@ type Fetch struct {
 // Carry is what one generation leaves to the next: the answers in use. It holds values and is stored in a sealed
 // memfd, never in the supervisor.
 type Carry struct {
-	Located map[string]string `json:"located"` // Read.Key as written → Read.Key as located
-	Answers map[string]Kept   `json:"answers"` // by located key
+	Located map[string]string // Read.Key as written → Read.Key as located
+	Answers map[string]Kept   // by located key
 }
 
 // Kept is one answer, less the fields that nothing uses.
 type Kept struct {
-	Read   Read                       `json:"read"`
-	Fields map[string]json.RawMessage `json:"fields"`
-	Absent bool                       `json:"absent,omitempty"` // ?optional, and not there at start
-	Digest string                     `json:"digest"`
+	Read   Read
+	Fields map[string]json.RawMessage
+	Absent bool // ?optional, and not there at start
+	Digest string
 }
 
 // Result is a resolved plan.

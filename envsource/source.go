@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -51,20 +52,24 @@ func (m marked) Unwrap() []error { return []error{m.error, m.kind} }
 
 // Read is one question to a source. Two references with the same Read share one answer.
 type Read struct {
-	Source    string          `json:"source"`
-	Namespace string          `json:"namespace,omitempty"`
-	Path      string          `json:"path"` // as written, or, once located, as the server has it
-	Method    string          `json:"method"`
-	Version   int             `json:"version,omitempty"` // KV v2: a fixed version; 0 is the latest
-	Data      json.RawMessage `json:"data,omitempty"`    // of a write: compact JSON, keys sorted
-	Mount     string          `json:"mount,omitempty"`   // once located: the mount's path, with its closing slash
-	Kind      Kind            `json:"kind,omitempty"`    // once located: what the mount is known to hold
+	Source    string
+	Namespace string
+	Path      string // as written, or, once located, as the server has it
+	Method    string
+	Version   int             // KV v2: a fixed version; 0 is the latest
+	Data      json.RawMessage // of a write: compact JSON, keys sorted
+	Mount     string          // once located: the mount's path, with its closing slash
+	Kind      Kind            // once located: what the mount is known to hold
 }
 
 // Key is the identity of r: namespace, path, method, version and data.
 func (r Read) Key() string {
-	key, _ := encodeJSON(r) // strings and compact JSON always encode
-	return string(key)
+	var key []byte
+	for _, part := range []string{r.Source, r.Namespace, r.Path, r.Method, r.Mount, string(r.Kind)} {
+		key = strconv.AppendQuote(key, part)
+	}
+	key = strconv.AppendInt(key, int64(r.Version), 10)
+	return string(append(key, r.Data...))
 }
 
 // String is r as a person names it: the path as Vault's own kv command takes it, after its namespace.
@@ -119,21 +124,21 @@ type Source interface {
 
 // Holding is what a generation holds of one read: what the supervisor may know. It has no value in it.
 type Holding struct {
-	Key       string        `json:"key"` // Read.Key of the located read
-	Read      Read          `json:"read"`
-	Written   []string      `json:"written"` // Read.Key of the reads as written that it answers
-	Kind      Kind          `json:"kind"`
-	LeaseID   string        `json:"lease_id,omitempty"`
-	TTL       time.Duration `json:"ttl,omitempty"` // in nanoseconds
-	Renewable bool          `json:"renewable,omitempty"`
-	Version   int           `json:"version,omitempty"`
-	Stamp     string        `json:"stamp,omitempty"` // what tells that version from every other
-	Age       time.Duration `json:"age,omitempty"`   // from the request to the report
-	Asked     time.Time     `json:"-"`               // set by who receives the report: receipt − Age
-	Epoch     int           `json:"-"`               // which token it was read with: set by who sent the orders
-	Digest    string        `json:"digest"`          // keyed HMAC of the fields in use; "" where the secret is absent
-	Variables []string      `json:"variables"`       // the names that come from it
-	Absent    bool          `json:"absent,omitempty"`
+	Key       string // Read.Key of the located read
+	Read      Read
+	Written   []string // Read.Key of the reads as written that it answers
+	Kind      Kind
+	LeaseID   string
+	TTL       time.Duration // in nanoseconds
+	Renewable bool
+	Version   int
+	Stamp     string        // what tells that version from every other
+	Age       time.Duration // from the request to the report
+	Asked     time.Time     `wire:"-"` // set by who receives the report: receipt − Age
+	Epoch     int           `wire:"-"` // which token it was read with: set by who sent the orders
+	Digest    string        // keyed HMAC of the fields in use; "" where the secret is absent
+	Variables []string      // the names that come from it
+	Absent    bool
 }
 
 // Notice is what the keeper of a generation's holdings tells the wrapper: one of them needs it.

@@ -33,15 +33,15 @@ const requestTimeout = 30 * time.Second
 // Config says where the server is and how to speak to it. It holds no credential, but for the one a proxy's
 // address may have in it.
 type Config struct {
-	Address    string `json:"address"` // http://, https:// or unix://
-	Namespace  string `json:"namespace,omitempty"`
-	CACert     string `json:"ca_cert,omitempty"`     // a file
-	CAPath     string `json:"ca_path,omitempty"`     // a folder
-	ClientCert string `json:"client_cert,omitempty"` // a file
-	ClientKey  string `json:"client_key,omitempty"`  // a file
-	ServerName string `json:"server_name,omitempty"`
-	SkipVerify bool   `json:"skip_verify,omitempty"`
-	Proxy      string `json:"proxy,omitempty"` // of the environment, for Address; "" is a direct connection
+	Address    string // http://, https:// or unix://
+	Namespace  string
+	CACert     string // a file
+	CAPath     string // a folder
+	ClientCert string // a file
+	ClientKey  string // a file
+	ServerName string
+	SkipVerify bool
+	Proxy      string // of the environment, for Address; "" is a direct connection
 }
 
 // DefaultAddress is where Vault's own client looks when nothing is set.

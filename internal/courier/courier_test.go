@@ -321,8 +321,10 @@ func TestDigest(t *testing.T) {
 
 // Whatever stands on the report pipe, listening ends and gives a report.
 func FuzzListen(f *testing.F) {
-	for _, seed := range []string{`{"report":{}}`, `{"report":{"holdings":[{"age":-1}]}}{"errno":2}`, `{`, ``, `{"errno":7}`, `[]`, `{"waiting":"x"}{"report":{}}`, `{"waiting":"x"}`} {
-		f.Add([]byte(seed))
+	report, old := written(f, message{Report: &Report{}}), written(f, message{Report: &Report{Holdings: []envsource.Holding{{Age: -1}}}})
+	waiting, errno := written(f, message{Waiting: "x"}), written(f, message{Errno: 7})
+	for _, seed := range [][]byte{nil, {1}, report, slices.Concat(old, errno), errno, slices.Concat(waiting, report), waiting, old[:len(old)/2]} {
+		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, said []byte) {
 		r, w, err := os.Pipe()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/vwrap/vwrap/envsource"
 	"github.com/vwrap/vwrap/envsource/secret"
+	"github.com/vwrap/vwrap/envsource/vault"
+	"github.com/vwrap/vwrap/internal/wire"
 )
 
 // closed is a source that has nothing: what there is was carried over.
@@ -39,13 +41,13 @@ func memoryOf(t testing.TB, text []byte) *os.File {
 func ordersOf(text []byte) (Orders, error) { return newInbox(bytes.NewReader(text)).orders(Heading{}) }
 
 // carried are orders and the memory file that a generation has left, with a value in it.
-func carried(f *testing.F) (orders, carry []byte) {
+func carried(f *testing.F) (o Orders, carry []byte) {
 	f.Helper()
 	dir := f.TempDir()
 	if err := os.WriteFile(dir+"/a", []byte("hush"), 0o600); err != nil {
 		f.Fatal(err)
 	}
-	o := Orders{
+	o = Orders{
 		Task:  Task{Errand: Launch},
 		Input: envsource.Input{Inherited: []string{"PATH=/usr/bin", "KEY=vault:a#value", "URL=${vault:a#value | base64}"}},
 		Argv:  []string{"true"}, DigestKey: []byte("key"), Token: secret.New("t0ken"), Live: "/run/x", Mask: true,
@@ -56,29 +58,52 @@ func carried(f *testing.F) (orders, carry []byte) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if carry, err = json.Marshal(result.Carry); err != nil || !bytes.Contains(carry, []byte("hush")) {
-		f.Fatalf("%v: the value is not carried", err)
-	}
 	o.Carry = true
+	if carry = written(f, result.Carry); !bytes.Contains(carry, []byte("hush")) {
+		f.Fatal("the value is not carried")
+	}
+	return o, carry
+}
+
+// written is v as one of vwrap's processes writes it to another.
+func written(t testing.TB, v any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := wire.Write(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// writtenOrders are o as a courier gets them.
+func writtenOrders(t testing.TB, o Orders) []byte {
+	t.Helper()
 	var b bytes.Buffer
 	if err := o.encode(&b); err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	return b.Bytes(), carry
+	return b.Bytes()
 }
 
 // Whatever the orders are, and whatever the last generation has left, a courier ends in a report; the report has no value, and what the
 // next one needs is sealed where there is nothing wrong.
 func FuzzErrand(f *testing.F) {
-	wholeOrders, wholeCarry := carried(f)
-	orders, carry := wholeOrders, wholeCarry
-	f.Add(orders, carry)
-	for _, kind := range []string{"refresh", "probe"} {
-		f.Add(bytes.Replace(orders, []byte(`"launch"`), []byte(`"`+kind+`"`), 1), carry)
+	whole, wholeCarry := carried(f)
+	wholeOrders := writtenOrders(f, whole)
+	for _, errand := range []Errand{Launch, Refresh, Probe} {
+		o := whole
+		o.Errand = errand
+		f.Add(writtenOrders(f, o), wholeCarry)
 	}
-	for _, broken := range []string{"", "{", "null", "[]", `{"located":null,"answers":{"x":null}}`, `{"answers":{"":{"fields":{"a":"hush"}}}}`, string(carry[:len(carry)/2])} {
-		f.Add(orders, []byte(broken))
-		f.Add([]byte(broken), carry)
+	for _, broken := range [][]byte{
+		nil,
+		{0},
+		written(f, envsource.Carry{}), wholeCarry[:len(wholeCarry)/2],
+		written(f, envsource.Carry{Located: map[string]string{"": "x"}, Answers: map[string]envsource.Kept{"x": {}}}),
+		written(f, envsource.Carry{Answers: map[string]envsource.Kept{"": {Fields: map[string]json.RawMessage{"a": []byte(`"hush"`)}}}}),
+	} {
+		f.Add(wholeOrders, broken)
+		f.Add(broken, wholeCarry)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -90,11 +115,7 @@ func FuzzErrand(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var again bytes.Buffer
-		if err := o.encode(&again); err != nil {
-			t.Fatal(err)
-		}
-		if twice, err := ordersOf(again.Bytes()); err != nil || twice.Token != o.Token || len(twice.Argv) != len(o.Argv) {
+		if twice, err := ordersOf(writtenOrders(t, o)); err != nil || twice.Token != o.Token || len(twice.Argv) != len(o.Argv) {
 			t.Errorf("orders come out otherwise than they went in: %v", err)
 		}
 		if len(o.Argv) == 0 {
@@ -109,7 +130,7 @@ func FuzzErrand(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inOrders, isValue := bytes.Contains(orders, []byte("hush")), bytes.Count(carry, []byte("hush")) == bytes.Count(carry, []byte(`"value":"hush"`))
+		inOrders, isValue := bytes.Contains(orders, []byte("hush")), bytes.Count(carry, []byte("hush")) == bytes.Count(carry, []byte("\x05value\x06\"hush\""))
 		if !inOrders && isValue && bytes.Contains(report, []byte("hush")) {
 			t.Errorf("the report has a value: %s", report)
 		}
@@ -124,9 +145,10 @@ func FuzzErrand(f *testing.F) {
 
 // Whatever stands on the pipe for orders, it is a heading and orders, or an error.
 func FuzzHeading(f *testing.F) {
-	f.Add([]byte(`{"vault":{"address":"http://127.0.0.1:8200"},"reads":3}{"token":"t0ken"}`))
-	f.Add([]byte(`{"reads":-1}{`))
-	f.Add([]byte(`{"vault":null,"reads":1e99}`))
+	heading := written(f, Heading{Vault: vault.Config{Address: "http://127.0.0.1:8200"}, Reads: 3})
+	f.Add(append(heading, writtenOrders(f, Orders{Token: secret.New("t0ken")})...))
+	f.Add(append(written(f, Heading{Reads: -1}), 1, 2, 3, 4))
+	f.Add(heading[:len(heading)/2])
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		told := newInbox(bytes.NewReader(text))
 		if h, err := told.heading(); err == nil {

@@ -1,10 +1,9 @@
 package courier
 
 import (
-	"encoding/json"
+	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/wire"
 )
 
 // Hidden is the argument by which vwrap knows that it is to be a courier.
@@ -198,7 +198,7 @@ func newCourier(p *proc.Process, orders, report, gate, memory *os.File) *Courier
 // pipe.
 func (c *Courier) head(h Heading) {
 	c.headed = true
-	_ = json.NewEncoder(c.orders).Encode(h)
+	_ = wire.Write(c.orders, h)
 }
 
 // tell gives the courier its orders. What its pipe has no room for waits, in a goroutine, for the courier to read.
@@ -252,15 +252,14 @@ func (c *Courier) Forget() { _ = c.memory.Close() }
 // listen hears what the courier says, until its end of the pipe is closed: by the exec, or by its death.
 func (c *Courier) listen(epoch int, waiting func(string)) {
 	defer c.report.Close()
-	rehearse(new(message), nil)
-	d := json.NewDecoder(io.LimitReader(c.report, 64<<20))
+	said := bufio.NewReader(c.report)
 	var m message
-	err := d.Decode(&m)
+	err := wire.Read(said, &m)
 	if err == nil && m.Waiting != "" {
 		if waiting != nil {
 			waiting(m.Waiting)
 		}
-		err = d.Decode(&m)
+		err = wire.Read(said, &m)
 	}
 	if err != nil || m.Report == nil {
 		m.Report = &Report{Errors: []string{"the courier ended before it reported"}, Status: StatusFailed}
@@ -275,8 +274,7 @@ func (c *Courier) listen(epoch int, waiting func(string)) {
 	}
 	c.live = r.Live
 	c.reported <- r
-	m = message{}
-	if d.Decode(&m) == nil && m.Errno != 0 {
+	if wire.Read(said, &m) == nil && m.Errno != 0 {
 		c.executed <- ExecError(c.program, syscall.Errno(m.Errno))
 		return
 	}

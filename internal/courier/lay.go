@@ -11,6 +11,7 @@ import (
 
 	"github.com/vwrap/vwrap/internal/export"
 	"github.com/vwrap/vwrap/internal/mask"
+	"github.com/vwrap/vwrap/internal/wire"
 )
 
 // LiveVariable names the live channel's socket to the command.
@@ -21,9 +22,7 @@ const LiveVariable = "VWRAP_LIVE"
 // masks them.
 func lay(f *os.File, c any, live, secrets map[string]string) (s Sections, err error) {
 	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(c); err != nil {
+	if err := wire.Write(&b, c); err != nil {
 		return s, errors.New("the memory file cannot be written")
 	}
 	if live != nil {

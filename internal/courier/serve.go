@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/vwrap/vwrap/envsource/secret"
 	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/proc"
+	"github.com/vwrap/vwrap/internal/wire"
 )
 
 // Sources opens the sources that orders call for. Its error is a line for the user.
@@ -42,8 +42,6 @@ func Serve(set func(context.Context, Heading) Sources) int {
 	}
 	ctx, gate := pipes.watchGate()
 	told := newInbox(pipes.orders)
-	rehearse(new(Heading), nil)
-	rehearse(new(wireOrders), message{Report: &Report{}})
 	heading, err := told.heading()
 	if err != nil {
 		return StatusFailed // the supervisor is gone, or has nothing to send for
@@ -144,7 +142,7 @@ func (p *pipes) makeRoom(n int) error {
 }
 
 // send writes one message. Where nobody reads any more there is nobody to tell.
-func (p pipes) send(m message) { _ = json.NewEncoder(p.report).Encode(m) }
+func (p pipes) send(m message) { _ = wire.Write(p.report, m) }
 
 // fail reports err, and nothing else.
 func (p pipes) fail(err error) {
@@ -240,7 +238,7 @@ func fetch(ctx context.Context, o Orders, carry *os.File, open Sources, say func
 	f := envsource.Fetch{Sources: sources, Digest: o.Digest, Due: o.Due, Strict: o.Strict}
 	if o.Carry {
 		text, err := content(carry)
-		if err != nil || json.NewDecoder(bytes.NewReader(text)).Decode(&f.Carry) != nil { // more comes after it
+		if err != nil || wire.Read(bytes.NewReader(text), &f.Carry) != nil { // more comes after it
 			return envsource.Result{}, errors.New("the last generation's memory file is not readable")
 		}
 	}
