@@ -29,7 +29,11 @@ func collections() uint32 {
 func TestRest(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	Rest()
+	if n := runtime.GOMAXPROCS(0); n != 2 {
+		t.Errorf("it runs on %d processors", n)
+	}
 	churn := func(megabytes int) {
 		for range 16 * megabytes {
 			garbage = make([]byte, 64<<10)
