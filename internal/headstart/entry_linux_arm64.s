@@ -100,6 +100,73 @@ pipe: // pipe2
 	MOVD	R0, R1
 	MOVD	$154, R8 // setpgid
 	SVC
+
+	MOVD	$21, R0
+	MOVD	$167, R8 // prctl(PR_GET_SECCOMP)
+	SVC
+	CBNZ	R0, begin
+	SUB	$256, RSP
+	MOVW	early_pid(R20), R0
+	MOVD	$128, R1
+	MOVD	RSP, R2
+	MOVD	$123, R8 // sched_getaffinity
+	SVC
+	CMP	$0, R0
+	BLE	placed
+	MOVD	R0, R21
+	ADD	$128, RSP, R24
+	MOVD	R24, R0
+	MOVD	ZR, R1
+	MOVD	ZR, R2
+	MOVD	$168, R8 // getcpu
+	SVC
+	MOVWU	(R24), R22
+	LSR	$6, R22, R23
+	MOVD	RSP, R2
+	ADD	R23<<3, R2, R23
+	MOVD	$1, R1
+	LSL	R22, R1, R22
+	MOVD	(R23), R1
+	BIC	R22, R1, R1
+	MOVD	R1, (R23)
+	MOVW	early_pid(R20), R0
+	MOVD	R21, R1
+	MOVD	$122, R8 // sched_setaffinity
+	SVC
+	CBNZ	R0, placed
+	MOVD	(R23), R1
+	ORR	R22, R1, R1
+	MOVD	R1, (R23)
+	MOVD	$-1, R1
+	MOVD	R21, R22
+all:
+	SUB	$8, R22
+	MOVD	R1, (R24)(R22)
+	CBNZ	R22, all
+	MOVW	early_pid(R20), R0
+	MOVD	R21, R1
+	MOVD	R24, R2
+	MOVD	$122, R8 // sched_setaffinity
+	SVC
+	MOVW	early_pid(R20), R0
+	MOVD	$123, R8 // sched_getaffinity
+	SVC
+	MOVD	RSP, R2
+	MOVD	R21, R22
+same:
+	SUB	$8, R22
+	MOVD	(R24)(R22), R23
+	MOVD	(R2)(R22), R25
+	CMP	R23, R25
+	BNE	restricted
+	CBNZ	R22, same
+	B	placed
+restricted:
+	MOVW	early_pid(R20), R0
+	MOVD	$122, R8 // sched_setaffinity
+	SVC
+placed:
+	ADD	$256, RSP
 begin:
 	MOVD	ZR, R0
 	B	_rt0_arm64_linux(SB)

@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // told is what testdata/begin prints.
@@ -18,6 +22,7 @@ type told struct {
 	Args, Environ []string
 	Shown         [2]string
 	Random        uint64
+	Processors    int
 	Courier       *told
 }
 
@@ -59,6 +64,7 @@ func TestForkedCourier(t *testing.T) {
 		"no environment":            {nil, `exec env -i "$BEGIN" -e A=vault:a#b -- true`, true},
 		"a name of one letter":      {nil, `ln -s "$BEGIN" v; PATH=. A=vault:a#b; export A; exec v -- x`, true},
 		"descriptors are open":      {nil, `exec 3< . 5< . 9< .; exec "$BEGIN" -e A=vault:a#b -- true`, true},
+		"on one processor":          {nil, `exec taskset -c 0 "$BEGIN" -e A=vault:a#b -- true`, true},
 		"nothing to inject":         {nil, `exec "$BEGIN" -- true`, false},
 		"nothing to run":            {nil, `exec "$BEGIN" -e A=vault:a#b`, false},
 		"not so, on a closer look":  {nil, `exec "$BEGIN" exec -- true vault:a#b`, false},
@@ -83,6 +89,9 @@ func TestForkedCourier(t *testing.T) {
 			if is.Random == got.Random {
 				t.Errorf("both have the random number %d", got.Random)
 			}
+			if is.Processors != got.Processors || got.Processors < 1 {
+				t.Errorf("it may run on %d processors, vwrap on %d", is.Processors, got.Processors)
+			}
 			if shown := strings.TrimRight(is.Shown[0], "\x00"); shown != "vwrap "+Argument || strings.Contains(is.Shown[1], "=") {
 				t.Errorf("it is shown as %q, with the environment %q", shown, is.Shown[1])
 			}
@@ -91,4 +100,37 @@ func TestForkedCourier(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Under a filter of system calls that ends who asks the scheduler for something, nothing is asked of it.
+func TestForkedUnderAFilter(t *testing.T) {
+	begin := begins(t)
+	done := make(chan told)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the filter is the thread's, and of what it starts
+		if err := forbid(unix.SYS_SCHED_SETAFFINITY); err != nil {
+			t.Error(err)
+			return
+		}
+		done <- begin(t, nil, `exec "$BEGIN" -e A=vault:a#b -- true`)
+	}()
+	if got := <-done; got.Courier == nil {
+		t.Errorf("there is no courier: %+v", got)
+	}
+}
+
+// forbid has the kernel end this thread's process, and what it starts, at one system call (seccomp(2)).
+func forbid(call uint32) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_KILL_PROCESS},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }

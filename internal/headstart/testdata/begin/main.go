@@ -18,6 +18,7 @@ type Told struct {
 	Args, Environ []string
 	Shown         [2]string // by /proc/PID/cmdline and environ
 	Random        uint64
+	Processors    int // that it may run on
 	Courier       *Told
 }
 
@@ -27,6 +28,7 @@ func main() {
 		own := headstart.Own()
 		_, _ = io.ReadAll(os.NewFile(uintptr(own.Orders), "orders")) // it ends when vwrap closes it: nobody else has it open
 		_, _ = io.ReadAll(os.NewFile(uintptr(own.Gate), "gate"))
+		told.Processors = processors() // now that vwrap has come here
 		_ = json.NewEncoder(os.NewFile(uintptr(own.Report), "report")).Encode(told)
 		return
 	}
@@ -43,10 +45,19 @@ func main() {
 	_ = json.NewEncoder(os.Stdout).Encode(told)
 }
 
+func processors() int {
+	var allowed unix.CPUSet
+	if unix.SchedGetaffinity(0, &allowed) != nil {
+		return -1
+	}
+	return allowed.Count()
+}
+
 func self() *Told {
 	cmdline, _ := os.ReadFile("/proc/self/cmdline")
 	environ, _ := os.ReadFile("/proc/self/environ")
 	return &Told{
 		PID: os.Getpid(), Group: unix.Getpgrp(), Args: os.Args, Environ: os.Environ(), Shown: [2]string{string(cmdline), string(environ)}, Random: rand.Uint64(),
+		Processors: processors(),
 	}
 }
