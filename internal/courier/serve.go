@@ -114,6 +114,9 @@ func openPipes() (pipes, error) {
 		}
 		unix.CloseOnExec(fd)
 	}
+	for _, fd := range []int{d.Orders, d.Gate} { // to wait for them is to keep nobody else from running
+		_ = unix.SetNonblock(fd, true)
+	}
 	p := pipes{
 		orders: os.NewFile(uintptr(d.Orders), "orders"), report: os.NewFile(uintptr(d.Report), "report"),
 		gate: os.NewFile(uintptr(d.Gate), "gate"), seal: os.NewFile(uintptr(d.Memory), "seal"),
