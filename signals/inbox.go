@@ -35,6 +35,10 @@ func (r Received) ReachedGroup() bool {
 	return r.Signal == unix.SIGCONT
 }
 
+// Children is where there is something to read once a child of this process has ended or stopped since it was read last
+// (SIGCHLD). It is one for the process, and stays open: who is not to wait any longer is told by its read deadline.
+func Children() (*os.File, error) { return children() }
+
 // Listen begins to receive. What was ignored when vwrap started (nohup; a job in the background of a script) stays
 // ignored, as far as Go has left it so; asking for it would end that.
 func Listen() *Inbox {

@@ -4,7 +4,6 @@ package signals
 
 import (
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,12 +14,15 @@ import (
 
 // os/signal cannot do what a wrapper needs: it merges real-time signals that wait to be received, it cannot receive
 // the first of them (34) at all, it does not tell who sent a signal, and asking it for one costs two changes of
-// threads. So signals have a handler of their own: it writes the signal's number into a pipe, which is all that it
-// does and about all that a handler may (signal-safety(7)).
+// threads, of which it starts three. So signals have a handler of their own: it writes the signal's number into a pipe,
+// which is all that it does and about all that a handler may (signal-safety(7)).
 
-// pipe is the descriptor that the handler writes to, self the process ID: what vwrap has done to itself (PIPE, when
-// nobody reads its messages any more) is not to be passed on.
-var pipe, self int32 //nolint:unused // by handle
+// pipe is the descriptor that the handler writes to, childPipe the one for CHLD; self the process ID: what vwrap has done
+// to itself (PIPE, when nobody reads its messages any more) is not to be passed on.
+var pipe, childPipe, self int32 //nolint:unused // by handle
+
+// goHandler is the handler of Go's runtime. What the kernel says of a fault is for that: it makes a panic of it.
+var goHandler uintptr //nolint:unused // by handle
 
 // jobControl is which of CONT, TSTP, TTIN and TTOU came last; handle writes it. In the pipe they are as they came, but
 // who reads there does not know yet what comes next.
@@ -32,16 +34,13 @@ func handle() //nolint:unused // by handlerPC
 // handlerPC is the address of handle.
 func handlerPC() uintptr
 
-// faults are what a program does to itself. Go's runtime needs to see them first, and so they are received from it.
-var faults = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGSYS}
-
 // byKernel is set in the byte of a signal that no process has sent.
 const byKernel = 0x80
 
 // queue is the pipe, and what comes out of it.
 type queue struct {
 	c      chan Received
-	others []os.Signal // that os/signal has to receive
+	others []os.Signal // that os/signal has to receive: none, here
 
 	r      *os.File
 	closed chan struct{}
@@ -62,13 +61,8 @@ func openQueue(wanted []unix.Signal) *queue {
 		return q // no descriptor is left: then nothing else will work either
 	}
 	q.r, pipe, self = os.NewFile(uintptr(fds[0]), "signals"), int32(fds[1]), int32(os.Getpid())
-	own := actionOf(unix.SIGURG) // Go's own, for its flags, its mask, and its way back from a handler
-	own.handler = handlerPC()
+	own := ownAction()
 	for _, s := range wanted {
-		if slices.Contains(faults, s) {
-			q.others = append(q.others, s)
-			continue
-		}
 		if actionOf(s).handler != ignore {
 			q.before[s] = own.install(s)
 		}
@@ -108,6 +102,24 @@ func (q *queue) close() {
 	q.done.Wait()
 	_ = unix.Close(int(pipe))
 }
+
+// ownAction is the action that has handle called.
+var ownAction = sync.OnceValue(func() action {
+	own := actionOf(unix.SIGURG) // Go's own, for its flags, its mask, and its way back from a handler
+	goHandler, own.handler = own.handler, handlerPC()
+	return own
+})
+
+// children makes the pipe for CHLD, once.
+var children = sync.OnceValues(func() (*os.File, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, err
+	}
+	childPipe = int32(fds[1])
+	ownAction().install(unix.SIGCHLD)
+	return os.NewFile(uintptr(fds[0]), "children"), nil
+})
 
 // action is the kernel's struct sigaction (rt_sigaction(2)); it is the same on these architectures.
 type action struct {

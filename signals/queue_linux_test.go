@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -154,6 +155,50 @@ func TestStopThatWasTakenBack(t *testing.T) {
 	send(unix.SIGTERM)
 	if err := obeyer.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A fault of this process is Go's business, also while signals are received.
+func TestFaultIsAPanic(t *testing.T) {
+	i := Listen()
+	defer i.Close()
+	defer func() {
+		if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), "nil pointer") {
+			t.Errorf("recovered: %v", err)
+		}
+		sender(t)(unix.SIGSEGV)
+		if got := <-i.C; got != (Received{Signal: unix.SIGSEGV}) {
+			t.Errorf("got %+v", got)
+		}
+	}()
+	var nothing *Received
+	t.Errorf("there is a signal at nil: %v", nothing.Signal)
+}
+
+// CHLD is told of where it is asked for, whoever sends it, and nowhere else.
+func TestChildren(t *testing.T) {
+	i := Listen()
+	defer i.Close()
+	children, err := Children()
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := sender(t) // a child
+	send(unix.SIGCHLD)
+	if n, err := children.Read(make([]byte, 1)); n != 1 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	send(unix.SIGCHLD, unix.SIGUSR1)
+	if got := <-i.C; got != (Received{Signal: unix.SIGUSR1}) {
+		t.Errorf("got %+v", got)
+	}
+	if err := exec.Command("true").Run(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if n, err := children.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package signals
 import (
 	"os"
 	"os/signal"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,6 +28,22 @@ func openQueue(wanted []unix.Signal) *queue {
 }
 
 func (q *queue) close() {}
+
+// children makes a pipe that is written to for each CHLD, once.
+var children = sync.OnceValues(func() (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGCHLD)
+	go func() {
+		for range ended {
+			_, _ = w.Write([]byte{byte(unix.SIGCHLD)})
+		}
+	}()
+	return r, nil
+})
 
 // sendOthers sends s to the process group. This process gets it too: then by STOP, where s is to stop it, since the
 // default action of the others cannot be had back.

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/signals"
 )
 
 // Spec is a process to start. It gets stdin, stdout and stderr of this process, or others, then Files from descriptor
@@ -30,9 +31,9 @@ type Spec struct {
 // their own parent is gone (as PID 1, or see AdoptOrphans). They are reaped here and nowhere else: a second one that
 // waits for a child would take its status away, or a status that the first one waits for.
 type Children struct {
-	forks   chan func()    // to the thread that forks
-	forking sync.Once      // that is there, once it is needed
-	chld    chan os.Signal // a child has ended or stopped
+	forks   chan func() // to the thread that forks
+	forking sync.Once   // that is there, once it is needed
+	notices *os.File    // something to read: a child has ended or stopped
 	close   chan struct{}
 	closed  sync.WaitGroup
 
@@ -60,7 +61,9 @@ func Adopt(pid int) (*Children, *Process) {
 }
 
 func (c *Children) begin() {
-	c.forks, c.chld, c.close, c.reaped = make(chan func()), make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
+	c.forks, c.close, c.reaped = make(chan func()), make(chan struct{}), make(chan struct{})
+	c.notices, _ = signals.Children() // nil: no descriptor is left for that
+	_ = c.notices.SetReadDeadline(time.Time{})
 	c.closed.Add(1)
 	go c.reap()
 }
@@ -95,6 +98,7 @@ func inherited() map[int]bool {
 // Close ends the thread that forks: processes that still run get their parent-death signal.
 func (c *Children) Close() {
 	close(c.close)
+	_ = c.notices.SetReadDeadline(time.Unix(1, 0))
 	c.closed.Wait()
 }
 
@@ -154,32 +158,29 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Path, err)
 	}
-	c.look() // it may have ended in between
 	return p, nil
-}
-
-// look has the reaper look.
-func (c *Children) look() {
-	select {
-	case c.chld <- unix.SIGCHLD:
-	default: // it will anyway
-	}
 }
 
 // reap is the one that waits for children, also for those that ended before it began.
 func (c *Children) reap() {
 	defer c.closed.Done()
-	signal.Notify(c.chld, unix.SIGCHLD)
-	defer signal.Stop(c.chld)
-	c.sweep()
-	for {
+	for c.sweep(); c.noticed(); {
+		c.sweep()
+	}
+}
+
+// noticed waits until there may be something to reap; it reports false where c is to end.
+func (c *Children) noticed() bool {
+	if c.notices == nil {
 		select {
-		case <-c.chld:
-			c.sweep()
+		case <-time.After(lookAgain):
+			return true
 		case <-c.close:
-			return
+			return false
 		}
 	}
+	_, err := c.notices.Read(make([]byte, 64))
+	return err == nil
 }
 
 // sweep takes every status that there is to take, those that somebody waits for first.
