@@ -81,6 +81,7 @@ type Plan struct {
 	wholes   []Secret // secrets without bindings: their variables are known once they are read
 	preserve map[string]bool
 	secrets  []Secret
+	reads    []Read // distinct ones, as written
 }
 
 // NewPlan parses in. All that is wrong with it is returned together (errors.Join), a line an error, each with the
@@ -102,6 +103,9 @@ func NewPlan(in Input) (Plan, error) {
 		p.wholes = append(p.wholes, Secret{
 			Read: Read{Source: SourceDotenv, Path: file, Method: MethodRead}, Level: LevelFallback, Origin: file,
 		})
+	}
+	for _, w := range p.wants() {
+		p.reads = append(p.reads, w.read)
 	}
 	return p, errors.Join(errs...)
 }
@@ -292,13 +296,7 @@ func (w *want) use(name string, ref Ref) {
 }
 
 // Reads returns the distinct reads of the plan, as written.
-func (p Plan) Reads() []Read {
-	var reads []Read
-	for _, w := range p.wants() {
-		reads = append(reads, w.read)
-	}
-	return reads
-}
+func (p Plan) Reads() []Read { return slices.Clone(p.reads) }
 
 // Need is what a plan wants of one read, by names alone.
 type Need struct {
@@ -321,7 +319,7 @@ func (p Plan) VaultNeeds() (needs []Need) {
 
 // NeedsVault reports whether any read of the plan goes to Vault: with none, no token and no address are needed.
 func (p Plan) NeedsVault() bool {
-	return len(p.VaultNeeds()) > 0
+	return slices.ContainsFunc(p.reads, func(r Read) bool { return r.Source == SourceVault })
 }
 
 // CanDoWithout reports whether every use of the source named is ?optional: then its absence stops nothing.

@@ -65,7 +65,7 @@ func (i *invocation) do(own []string) int {
 	}
 	app := newApp(i)
 	app.Metadata = map[string]any{ownLine: own}
-	if err := dispatch(app, own[1:]); err != nil {
+	if err := dispatch(app, func() []*cli.Command { return newCommands(i) }, own[1:]); err != nil {
 		complain(proc.Stderr{}, plain(err))
 		if len(own) > 1 && own[1] == "check" {
 			return checkUnknown // also where the command line is wrong
@@ -116,89 +116,93 @@ What to fetch may stand in the nearest vwrap.yaml. Each flag has a twin in the
 environment: VWRAP_STOP_GRACE is --stop-grace. The exit status is CMD's, or 125
 where vwrap fails, 126 and 127 where CMD cannot be executed or found.`
 
+// newApp is vwrap's command line, without its commands.
 func newApp(i *invocation) *cli.App {
-	run := func(c *cli.Context) error { return i.run(c) }
-	app := &cli.App{
+	return &cli.App{
 		Name:        "vwrap",
 		UsageText:   "vwrap [flags] -- CMD [ARG...]",
 		Description: about,
 		Flags:       runFlags(),
-		Action:      run,
+		Action:      func(c *cli.Context) error { return i.run(c) },
 		Writer:      os.Stdout,
-		Commands: []*cli.Command{
-			{
-				Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
-				Description: about,
-				Flags:       runFlags(), Action: run,
-			},
-			devCommand(i),
-			checkCommand(i),
-			{
-				Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
-				Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",
-				Flags:       []cli.Flag{pidFlag()}, Action: func(c *cli.Context) error { return i.exec(c) },
-			},
-			{
-				Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",
-				Description: "Show what the vwrap that runs here holds: variables, leases, how long they last,\nand what comes next; never a value. The exit status is 0 where all is well, 1\nwhere a credential is dead, or about to be with Vault away, and 2 where no vwrap\nruns, so that it serves as a HEALTHCHECK.",
-				Flags:       statusFlags(), Action: func(c *cli.Context) error { return i.showStatus(c) },
-			},
-			{
-				Name: "rotate", Usage: "have the vwrap that runs here fetch anew and rotate its command", UsageText: "vwrap rotate --all | NAME...",
-				Description: "Have the vwrap that runs here fetch the secrets of the variables NAME anew, or\nall of them, and rotate its command, now and whether a value differs or not. It\nreturns when that is done. The exit status is 0 then, 1 where it was tried and\ncould not be done (vwrap goes on trying), 2 where no vwrap runs.",
-				Flags: []cli.Flag{
-					&cli.BoolFlag{Name: "all", Usage: "rotate everything"},
-					&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for it to be done", Value: time.Minute},
-					pidFlag(),
-				},
-				Action: func(c *cli.Context) error { return i.rotate(c) },
-			},
-			{
-				Name: "export", Usage: "print what would be injected, with the values", UsageText: "vwrap export --format FORMAT [flags]",
-				Description: "Print the variables that vwrap would inject, with their values, for programs\nthat vwrap cannot start: nothing renews what was printed. FORMAT is shell, which\nis for eval \"$(vwrap export --format shell)\"; dotenv; docker, for --env-file;\njson; yaml; or github: into GITHUB_ENV, and masked in the log of the workflow.",
-				Flags:       exportFlags(), Action: func(c *cli.Context) error { return i.export(c) },
-			},
-			{
-				Name: "plan", Usage: "say what would be injected, from where, and which policy it needs", UsageText: "vwrap plan [flags] [-- CMD [ARG...]]",
-				Description: "Say what would be injected and from where, and what hides what: names only. CMD\nis left alone, so that plan can stand before a line that is there. No Vault is\nasked, unless --ask is set.",
-				Flags:       planFlags(), Action: func(c *cli.Context) error { return i.plan(c) },
-			},
-			{
-				Name: "doctor", Usage: "say what is to be mended before vwrap can run here", UsageText: "vwrap doctor [--json] [flags]",
-				Description: "Look at this machine, the work tree, Vault, the token and each reference, and\nsay what is to be mended, and how. Nothing is changed, and no value is read. The\nexit status is 1 where something keeps vwrap from running, else 0.",
-				Flags:       doctorFlags(), Action: func(c *cli.Context) error { return i.doctor(c) },
-			},
-			{
-				Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
-				Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
-				Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
-			},
-			initCommand(i),
-			{
-				Name: "hook", Usage: "print the use_vwrap function for direnv", UsageText: "vwrap hook direnv",
-				Description: "Print the function use_vwrap for direnv: eval \"$(vwrap hook direnv)\" in\n~/.config/direnv/direnvrc, and \"use vwrap\" in a project's .envrc.",
-				Action:      func(c *cli.Context) error { return i.hook(c) },
-			},
-			completionCommand(i),
-			manCommand(i),
-			installCommand(i),
-			{
-				Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
-				Description: "Print the version, and what it was built with.",
-				Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
-				Action:      func(c *cli.Context) error { return i.version(c) },
-			},
-		},
 	}
-	name(app.Name, app.Commands)
-	return app
 }
 
-// name tells commands what they are called in full.
-func name(parent string, all []*cli.Command) {
+// newCommands are its commands.
+func newCommands(i *invocation) []*cli.Command {
+	all := []*cli.Command{
+		{
+			Name: "run", Usage: "run a command with secrets (the same as vwrap alone)", UsageText: "vwrap run [flags] -- CMD [ARG...]",
+			Description: about,
+			Flags:       runFlags(), Action: func(c *cli.Context) error { return i.run(c) },
+		},
+		devCommand(i),
+		checkCommand(i),
+		{
+			Name: "exec", Usage: "run a command with the values that the vwrap that runs here has now", UsageText: "vwrap exec [--pid N] -- CMD [ARG...]",
+			Description: "Become CMD, with the values that the vwrap that runs here has now: for terminals\nthat it did not start, as those of a dev container. That vwrap needs a live\nchannel: live: true in its vwrap.yaml, and live_users where another user runs\nthis.",
+			Flags:       []cli.Flag{pidFlag()}, Action: func(c *cli.Context) error { return i.exec(c) },
+		},
+		{
+			Name: "status", Usage: "show what the vwrap that runs here holds; no values", UsageText: "vwrap status [--json] [--watch] [--min-ttl DURATION] [--pid N]",
+			Description: "Show what the vwrap that runs here holds: variables, leases, how long they last,\nand what comes next; never a value. The exit status is 0 where all is well, 1\nwhere a credential is dead, or about to be with Vault away, and 2 where no vwrap\nruns, so that it serves as a HEALTHCHECK.",
+			Flags:       statusFlags(), Action: func(c *cli.Context) error { return i.showStatus(c) },
+		},
+		{
+			Name: "rotate", Usage: "have the vwrap that runs here fetch anew and rotate its command", UsageText: "vwrap rotate --all | NAME...",
+			Description: "Have the vwrap that runs here fetch the secrets of the variables NAME anew, or\nall of them, and rotate its command, now and whether a value differs or not. It\nreturns when that is done. The exit status is 0 then, 1 where it was tried and\ncould not be done (vwrap goes on trying), 2 where no vwrap runs.",
+			Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "all", Usage: "rotate everything"},
+				&cli.DurationFlag{Name: "timeout", Usage: "wait `DURATION` for it to be done", Value: time.Minute},
+				pidFlag(),
+			},
+			Action: func(c *cli.Context) error { return i.rotate(c) },
+		},
+		{
+			Name: "export", Usage: "print what would be injected, with the values", UsageText: "vwrap export --format FORMAT [flags]",
+			Description: "Print the variables that vwrap would inject, with their values, for programs\nthat vwrap cannot start: nothing renews what was printed. FORMAT is shell, which\nis for eval \"$(vwrap export --format shell)\"; dotenv; docker, for --env-file;\njson; yaml; or github: into GITHUB_ENV, and masked in the log of the workflow.",
+			Flags:       exportFlags(), Action: func(c *cli.Context) error { return i.export(c) },
+		},
+		{
+			Name: "plan", Usage: "say what would be injected, from where, and which policy it needs", UsageText: "vwrap plan [flags] [-- CMD [ARG...]]",
+			Description: "Say what would be injected and from where, and what hides what: names only. CMD\nis left alone, so that plan can stand before a line that is there. No Vault is\nasked, unless --ask is set.",
+			Flags:       planFlags(), Action: func(c *cli.Context) error { return i.plan(c) },
+		},
+		{
+			Name: "doctor", Usage: "say what is to be mended before vwrap can run here", UsageText: "vwrap doctor [--json] [flags]",
+			Description: "Look at this machine, the work tree, Vault, the token and each reference, and\nsay what is to be mended, and how. Nothing is changed, and no value is read. The\nexit status is 1 where something keeps vwrap from running, else 0.",
+			Flags:       doctorFlags(), Action: func(c *cli.Context) error { return i.doctor(c) },
+		},
+		{
+			Name: "trust", Usage: "approve the Vault address that this vwrap.yaml names", UsageText: "vwrap trust [ADDRESS]",
+			Description: "Approve ADDRESS, or the one that the nearest vwrap.yaml names: vwrap sends no\ncredentials to an address from a vwrap.yaml that you have not approved.",
+			Flags:       []cli.Flag{configFlag(), profileFlag()}, Action: func(c *cli.Context) error { return i.trust(c) },
+		},
+		initCommand(i),
+		{
+			Name: "hook", Usage: "print the use_vwrap function for direnv", UsageText: "vwrap hook direnv",
+			Description: "Print the function use_vwrap for direnv: eval \"$(vwrap hook direnv)\" in\n~/.config/direnv/direnvrc, and \"use vwrap\" in a project's .envrc.",
+			Action:      func(c *cli.Context) error { return i.hook(c) },
+		},
+		completionCommand(i),
+		manCommand(i),
+		installCommand(i),
+		{
+			Name: "version", Usage: "print the version", UsageText: "vwrap version [--json]",
+			Description: "Print the version, and what it was built with.",
+			Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+			Action:      func(c *cli.Context) error { return i.version(c) },
+		},
+	}
+	call("vwrap", all)
+	return all
+}
+
+// call tells commands what they are called in full.
+func call(parent string, all []*cli.Command) {
 	for _, c := range all {
 		c.HelpName = parent + " " + c.Name
-		name(c.HelpName, c.Subcommands)
+		call(c.HelpName, c.Subcommands)
 	}
 }
 

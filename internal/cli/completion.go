@@ -56,7 +56,10 @@ func serveCompletion(words []string) int {
 		words = []string{""}
 	}
 	word := words[len(words)-1]
-	if err := candidates(newApp(&invocation{}), words[:len(words)-1], word).Write(os.Stdout, word); err != nil {
+	i := &invocation{}
+	app := newApp(i)
+	app.Commands = newCommands(i)
+	if err := candidates(app, words[:len(words)-1], word).Write(os.Stdout, word); err != nil {
 		return courier.StatusFailed
 	}
 	return 0

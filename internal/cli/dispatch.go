@@ -12,14 +12,19 @@ import (
 
 // dispatch does what cli.App's Run would: it finds the command that args name, reads the flags of each command on the
 // way, and acts. Run would bring along the library's own help, which is written in text/template, and for that a
-// seventh of the binary: docs/decisions/0013-dispatch.md.
-func dispatch(app *cli.App, args []string) error {
-	command := &cli.Command{Name: app.Name, Flags: app.Flags, Subcommands: app.Commands, Action: app.Action}
+// seventh of the binary: docs/decisions/0013-dispatch.md. commands makes those of app, which has none yet, once one of
+// them may be meant: what runs a command does not wait for them.
+func dispatch(app *cli.App, commands func() []*cli.Command, args []string) error {
+	command := &cli.Command{Name: app.Name, Flags: app.Flags, Action: app.Action}
 	var c *cli.Context
 	for {
 		set, err := parseFlags(command, args)
 		c = cli.NewContext(app, set, c)
 		c.Command = command
+		if app.Commands == nil && (c.Args().Present() || errors.Is(err, flag.ErrHelp)) {
+			app.Commands = commands()
+			command.Subcommands = app.Commands
+		}
 		switch {
 		case errors.Is(err, flag.ErrHelp) && command.HelpName == "":
 			return printPage(app.Writer, appPage(app))

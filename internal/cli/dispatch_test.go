@@ -33,10 +33,13 @@ func tryDispatch(t *testing.T, args ...string) (got dispatched, out string, err 
 	var w strings.Builder
 	app := &cli.App{
 		Name: "vwrap", UsageText: "vwrap [flags]", Flags: flags(), Action: act, Writer: &w,
-		Commands: []*cli.Command{{Name: "check", UsageText: "vwrap check NAME", Action: act, Subcommands: []*cli.Command{{Name: "ttl", UsageText: "vwrap check ttl", Flags: flags(), Action: act}}}},
 	}
-	name(app.Name, app.Commands)
-	err = dispatch(app, args)
+	commands := func() []*cli.Command {
+		all := []*cli.Command{{Name: "check", UsageText: "vwrap check NAME", Action: act, Subcommands: []*cli.Command{{Name: "ttl", UsageText: "vwrap check ttl", Flags: flags(), Action: act}}}}
+		call(app.Name, all)
+		return all
+	}
+	err = dispatch(app, commands, args)
 	return got, w.String(), err
 }
 

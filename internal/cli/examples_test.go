@@ -10,8 +10,7 @@ import (
 // TestExamples: what help shows as examples is taken by the command line as it is.
 func TestExamples(t *testing.T) {
 	names := []string{"vwrap"}
-	app := newApp(&invocation{})
-	for _, c := range app.Commands {
+	for _, c := range newCommands(&invocation{}) {
 		names = append(names, "vwrap "+c.Name)
 		for _, below := range c.Subcommands {
 			names = append(names, "vwrap "+c.Name+" "+below.Name)
@@ -27,10 +26,11 @@ func TestExamples(t *testing.T) {
 			reached := false
 			app := newApp(&invocation{})
 			app.Action = func(*cli.Context) error { reached = true; return nil }
-			for _, c := range app.Commands {
+			commands := newCommands(&invocation{})
+			for _, c := range commands {
 				only(c, func(*cli.Context) error { reached = true; return nil })
 			}
-			if err := dispatch(app, own[1:]); err != nil || !reached || !strings.HasPrefix(line, name) {
+			if err := dispatch(app, func() []*cli.Command { return commands }, own[1:]); err != nil || !reached || !strings.HasPrefix(line, name) {
 				t.Errorf("%s, of %s: a command is reached: %t (%v)", e.Name, name, reached, err)
 			}
 			if strings.Contains(line, " -- ") && len(command) == 0 {
