@@ -1,6 +1,6 @@
 # Thin targets: what they do stands in the programs that they call.
 GO ?= go
-COMPILE = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs -ldflags "-s -w$(FLAGS)"
+COMPILE = CGO_ENABLED=0 $(GO) build -trimpath -tags urfave_cli_no_docs,vwrap_quiet -ldflags "-s -w -checklinkname=0$(FLAGS)"
 # RELEASE=1.2.3 stamps a version: the same binary as that of the release, of the same commit and Go. ENTRY has vwrap begin in
 # internal/headstart, where that knows how: docs/decisions/0015-entry.md.
 build cross: FLAGS = $(ENTRY)$(if $(RELEASE), -X github.com/vwrap/vwrap/internal/cli.release=$(RELEASE))

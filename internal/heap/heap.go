@@ -20,6 +20,7 @@ const (
 // It is for a process that does little from now on, and is called once.
 func Rest() {
 	runtime.GOMAXPROCS(min(processors, runtime.GOMAXPROCS(0)))
+	stopClock()
 	debug.SetGCPercent(-1) // with it goes the collection by the clock (runtime, gcTriggerTime)
 	arm()
 	debug.FreeOSMemory()
