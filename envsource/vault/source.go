@@ -28,6 +28,9 @@ type Source struct {
 	dead   error     // that it is not
 }
 
+// Rehearse reads an answer of nobody's: to find out about the type takes package json longer than to read the first one.
+func Rehearse() { _, _ = api.ParseSecret(strings.NewReader(`{"data": {}}`)) }
+
 // NewSource returns a source that reads with token.
 func NewSource(c Config, token secret.Text) (*Source, error) {
 	client, err := NewClient(c)

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/envsource/vault"
 	"github.com/vwrap/vwrap/internal/courier"
 	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/internal/mask"
@@ -26,7 +27,7 @@ import (
 // Main runs vwrap with argv (argv[0] included) and returns its exit status.
 func Main(argv []string) int {
 	if len(argv) == 2 && argv[1] == courier.Hidden {
-		return courier.Serve(open)
+		return courier.Serve(vault.Rehearse, open)
 	}
 	if len(argv) == 2 && argv[1] == devHost {
 		return serveDev()

@@ -23,7 +23,7 @@ import (
 // The test binary is vwrap: executed with Hidden it is a courier, with a source that reads files of a folder.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == Hidden {
-		os.Exit(Serve(func(context.Context, Heading) Sources {
+		os.Exit(Serve(func() {}, func(context.Context, Heading) Sources {
 			return func(o Orders) (map[string]envsource.Source, error) {
 				return map[string]envsource.Source{envsource.SourceVault: folder(o.Vault.Address)}, nil
 			}

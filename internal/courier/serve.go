@@ -26,9 +26,9 @@ import (
 // Sources opens the sources that orders call for. Its error is a line for the user.
 type Sources func(o Orders) (map[string]envsource.Source, error)
 
-// Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command. set is called
-// with the heading, and may do what can be done before there are orders.
-func Serve(set func(context.Context, Heading) Sources) int {
+// Serve is a courier's whole life. It returns vwrap's exit status, where it does not become the command. rehearse is
+// called while there is nothing to do yet; set is called with the heading, and may do what can be done before there are orders.
+func Serve(rehearse func(), set func(context.Context, Heading) Sources) int {
 	parent := os.Getppid()
 	pipes, err := openPipes()
 	if err != nil {
@@ -42,6 +42,7 @@ func Serve(set func(context.Context, Heading) Sources) int {
 	}
 	ctx, gate := pipes.watchGate()
 	told := newInbox(pipes.orders)
+	rehearse()
 	heading, err := told.heading()
 	if err != nil {
 		return StatusFailed // the supervisor is gone, or has nothing to send for
