@@ -243,11 +243,11 @@ const (
 )
 
 // usageError turns the flag package's error into one that names the nearest flag, and says what flags take.
-func usageError(flags []cli.Flag, err error) error {
+func usageError(command *cli.Command, err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), lacking); ok {
 		return fmt.Errorf("%s needs a value", dashed(name))
 	}
-	if text, ok := strings.CutSuffix(err.Error(), unparsed); ok && slices.ContainsFunc(flags, func(f cli.Flag) bool {
+	if text, ok := strings.CutSuffix(err.Error(), unparsed); ok && slices.ContainsFunc(command.Flags, func(f cli.Flag) bool {
 		_, number := f.(*cli.IntFlag)
 		return number && strings.HasSuffix(text, " for flag -"+f.Names()[0])
 	}) {
@@ -262,11 +262,11 @@ func usageError(flags []cli.Flag, err error) error {
 		return errors.New(text + ` (did you mean "vwrap version"?)`)
 	}
 	var known []string
-	for _, f := range flags {
+	for _, f := range command.Flags {
 		known = append(known, f.Names()...)
 	}
 	if near := spell.Nearest(name, known); len(near) > 1 {
-		text += fmt.Sprintf(" (did you mean --%s?)", near)
+		return fmt.Errorf("%s (did you mean --%s?)", text, near)
 	}
-	return errors.New(text)
+	return fmt.Errorf("%s (%s --help shows those that there are)", text, cmp.Or(command.HelpName, "vwrap"))
 }

@@ -31,7 +31,7 @@ func dispatch(app *cli.App, commands func() []*cli.Command, args []string) error
 		case errors.Is(err, flag.ErrHelp):
 			return printPage(app.Writer, commandPage(command))
 		case err != nil:
-			return usageError(command.Flags, err)
+			return usageError(command, err)
 		}
 		next := command.Command(c.Args().First())
 		if next == nil {

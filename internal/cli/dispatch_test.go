@@ -66,7 +66,7 @@ func TestDispatch(t *testing.T) {
 func TestDispatchRefuses(t *testing.T) {
 	for line, want := range map[string]string{
 		"--profil ci":          "unknown flag --profil (did you mean --profile?)",
-		"check ttl -x":         "unknown flag -x",
+		"check ttl -x":         "unknown flag -x (vwrap check ttl --help shows those that there are)",
 		"check ttl --profile":  "--profile needs a value",
 		"check ttl -P":         "-P needs a value",
 		"-P a --profile b":     "are one flag, and were given two values",
