@@ -53,12 +53,7 @@ func Read(r io.Reader, v any) error {
 	if got, err := io.CopyN(&text, r, int64(n)); err != nil {
 		return fmt.Errorf("%w: it ends after %d of %d bytes", ErrMalformed, got, n)
 	}
-	return Decode(text.Bytes(), v)
-}
-
-// Decode reads into what v points at a message's text, all of it, without what Write puts before.
-func Decode(text []byte, v any) error {
-	d := decoder{text}
+	d := decoder{text.Bytes()}
 	if !d.value(reflect.ValueOf(v).Elem()) || len(d.rest) > 0 {
 		return ErrMalformed
 	}
