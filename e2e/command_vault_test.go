@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -487,14 +488,21 @@ func freezeVault(s *session, args []string) error {
 	return poll(10*time.Second, 5*time.Millisecond, func() error { return expectFrozen(v.process.pid()) })
 }
 
-// expectFrozen reads the state letter of /proc/PID/stat, which follows the name's closing bracket.
+// expectFrozen reads the state letters of a process's threads, which follow the name's closing bracket (/proc/PID/task/TID/stat):
+// a process is stopped, and its parent told, once the last of them is.
 func expectFrozen(pid int) error {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return fmt.Errorf("read process state: %w", err)
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		return fmt.Errorf("there is no process %d", pid)
 	}
-	if _, rest, ok := strings.Cut(string(content), ") "); !ok || !strings.HasPrefix(rest, "T") {
-		return errors.New("the server still runs")
+	for _, path := range threads {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read a thread's state: %w", err)
+		}
+		if _, rest, ok := strings.Cut(string(content), ") "); !ok || !strings.HasPrefix(rest, "T") {
+			return errors.New("it still runs")
+		}
 	}
 	return nil
 }
