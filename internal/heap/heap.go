@@ -5,6 +5,7 @@ package heap
 import (
 	"runtime"
 	"runtime/debug"
+	"time"
 )
 
 const (
@@ -14,6 +15,8 @@ const (
 	slack = 4 << 20
 	// processors is how many it runs on at once: each has memory of its own, and takes part in collections.
 	processors = 2
+	// sweeping is longer than it takes to find out what is garbage, once a collection is over.
+	sweeping = 10 * time.Millisecond
 )
 
 // Rest gives back what is not used any more, and from then on has garbage collected once there are some megabytes of it.
@@ -32,13 +35,13 @@ type sentinel struct{ _ *int }
 // arm sets the limit for the next collection, and has itself called after that, since what is in use may be more then.
 func arm() {
 	debug.SetMemoryLimit(limit(used()))
-	runtime.SetFinalizer(&sentinel{}, func(*sentinel) { arm() })
+	runtime.SetFinalizer(&sentinel{}, func(*sentinel) { time.AfterFunc(sweeping, arm) })
 }
 
 // limit is how much a process may have that has so much in use.
 func limit(used int64) int64 { return max(least, used+slack) }
 
-// used is what Go's runtime has from the system, but for what is free and for garbage. (runtime/metrics knows more, and takes a
+// used is what Go's runtime has from the system, but for what is free and for garbage that has been swept. (runtime/metrics knows more, and takes a
 // twentieth of a millisecond of each start to be initialised.)
 func used() int64 {
 	var m runtime.MemStats
