@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/vwrap/vwrap/internal/headstart"
 )
 
 // ofGo are variables by which Go's runtime tells more than it should of a process that holds a token: all memory, where it crashes, and
@@ -25,6 +27,7 @@ func putAside(argv []string) {
 		}
 	}
 	if some {
+		headstart.RestoreSlack()
 		_ = syscall.Exec(self(), argv, environ)
 	}
 }

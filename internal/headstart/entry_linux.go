@@ -4,6 +4,7 @@ package headstart
 
 import (
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ type early struct {
 	pipes       [3][2]int32     // the pipes of the orders, the report and the gate, as far as they were made
 	arguments   *[1 << 20]*byte // in the courier: what vwrap was executed with; nil ends it
 	environment *[1 << 20]*byte // and its environment, whose texts stand behind those
+	slack       int64           // of vwrap's timers, in nanoseconds, before it was set; 0: it was not
 }
 
 // begun is all zero where the linker was not told of vwrap_entry, or that saw no reason for a courier.
@@ -35,6 +37,15 @@ func forked() *Courier {
 		closeAll(begun.memory, orders[0], orders[1], report[0], report[1], gate[0], gate[1])
 	}
 	return nil
+}
+
+// RestoreSlack gives this thread, and what it starts or executes, the slack of timers that vwrap was executed with. The
+// goroutine is locked to its thread by it, where that was another.
+func RestoreSlack() {
+	if begun.slack > 0 {
+		runtime.LockOSThread()
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(begun.slack), 0, 0, 0)
+	}
 }
 
 func closeAll(fds ...int32) {

@@ -104,7 +104,7 @@ pipe: // pipe2
 	MOVD	$21, R0
 	MOVD	$167, R8 // prctl(PR_GET_SECCOMP)
 	SVC
-	CBNZ	R0, begin
+	CBNZ	R0, slack
 	SUB	$256, RSP
 	MOVW	early_pid(R20), R0
 	MOVD	$128, R1
@@ -167,6 +167,19 @@ restricted:
 	SVC
 placed:
 	ADD	$256, RSP
+
+slack:
+	MOVD	$·begun(SB), R20
+	MOVD	$30, R0
+	MOVD	$167, R8 // prctl(PR_GET_TIMERSLACK)
+	SVC
+	CMP	$0, R0
+	BLE	begin
+	MOVD	R0, early_slack(R20)
+	MOVD	$29, R0
+	MOVD	$1000000, R1
+	MOVD	$167, R8 // prctl(PR_SET_TIMERSLACK)
+	SVC
 begin:
 	MOVD	ZR, R0
 	B	_rt0_arm64_linux(SB)
@@ -228,4 +241,4 @@ copied:
 	ADD	$16, R20
 	SUB	$16, R21
 	CBNZ	R21, copy
-	B	begin
+	B	slack

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vwrap/vwrap/internal/headstart"
 	"github.com/vwrap/vwrap/signals"
 )
 
@@ -107,6 +108,7 @@ func (c *Children) Close() {
 func (c *Children) fork() {
 	defer c.closed.Done()
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	headstart.RestoreSlack()
 	for {
 		select {
 		case f := <-c.forks:

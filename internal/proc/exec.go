@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vwrap/vwrap/internal/headstart"
 )
 
 // Errors of Resolve and CheckSize, told apart because a shell gives them different statuses.
@@ -94,6 +96,7 @@ func CheckSize(argv, env []string) error {
 // Exec replaces this process by the program in file. It returns only where that fails. A file that the kernel
 // does not know how to execute is given to /bin/sh, as execvp(3) does.
 func Exec(file string, argv, env []string) error {
+	headstart.RestoreSlack()
 	err := syscall.Exec(file, argv, env)
 	if errors.Is(err, unix.ENOEXEC) {
 		return syscall.Exec("/bin/sh", append([]string{"/bin/sh", file}, argv[1:]...), env)
