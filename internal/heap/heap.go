@@ -25,8 +25,8 @@ func Rest() {
 	runtime.GOMAXPROCS(min(processors, runtime.GOMAXPROCS(0)))
 	stopClock()
 	debug.SetGCPercent(-1) // with it goes the collection by the clock (runtime, gcTriggerTime)
-	arm()
 	debug.FreeOSMemory()
+	arm() // and not before, to be called after that: who lets go of the program next would have it touched again
 }
 
 // sentinel is garbage at once: what finds it is a collection.
