@@ -62,7 +62,7 @@ type Read struct {
 	Kind      Kind            // once located: what the mount is known to hold
 }
 
-// Key is the identity of r: namespace, path, method, version and data.
+// Key is the identity of r: all of it.
 func (r Read) Key() string {
 	var key []byte
 	for _, part := range []string{r.Source, r.Namespace, r.Path, r.Method, r.Mount, string(r.Kind)} {

@@ -35,9 +35,10 @@ func (r Received) ReachedGroup() bool {
 	return r.Signal == unix.SIGCONT
 }
 
-// Children is where there is something to read once a child of this process has ended or stopped since it was read last
-// (SIGCHLD). It is one for the process, and stays open: who is not to wait any longer is told by its read deadline.
-func Children() (*os.File, error) { return children() }
+// ChildChanges is where there is something to read once a child of this process has ended or stopped since it was read last
+// (SIGCHLD; waitpid(2) calls that a state change). It is one for the process, and stays open: who is not to wait any longer
+// is told by its read deadline.
+func ChildChanges() (*os.File, error) { return childChanges() }
 
 // Listen begins to receive. What was ignored when vwrap started (nohup; a job in the background of a script) stays
 // ignored, as far as Go has left it so; asking for it would end that.

@@ -110,15 +110,15 @@ var ownAction = sync.OnceValue(func() action {
 	return own
 })
 
-// children makes the pipe for CHLD, once.
-var children = sync.OnceValues(func() (*os.File, error) {
+// childChanges makes the pipe for CHLD, once.
+var childChanges = sync.OnceValues(func() (*os.File, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, err
 	}
 	childPipe = int32(fds[1])
 	ownAction().install(unix.SIGCHLD)
-	return os.NewFile(uintptr(fds[0]), "children"), nil
+	return os.NewFile(uintptr(fds[0]), "child changes"), nil
 })
 
 // action is the kernel's struct sigaction (rt_sigaction(2)); it is the same on these architectures.

@@ -176,16 +176,16 @@ func TestFaultIsAPanic(t *testing.T) {
 }
 
 // CHLD is told of where it is asked for, whoever sends it, and nowhere else.
-func TestChildren(t *testing.T) {
+func TestChildChanges(t *testing.T) {
 	i := Listen()
 	defer i.Close()
-	children, err := Children()
+	changes, err := ChildChanges()
 	if err != nil {
 		t.Fatal(err)
 	}
 	send := sender(t) // a child
 	send(unix.SIGCHLD)
-	if n, err := children.Read(make([]byte, 1)); n != 1 || err != nil {
+	if n, err := changes.Read(make([]byte, 1)); n != 1 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
 	send(unix.SIGCHLD, unix.SIGUSR1)
@@ -196,7 +196,7 @@ func TestChildren(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if n, err := children.Read(make([]byte, 1)); n != 1 || err != nil {
+		if n, err := changes.Read(make([]byte, 1)); n != 1 || err != nil {
 			t.Fatalf("%d, %v", n, err)
 		}
 	}

@@ -29,8 +29,8 @@ func openQueue(wanted []unix.Signal) *queue {
 
 func (q *queue) close() {}
 
-// children makes a pipe that is written to for each CHLD, once.
-var children = sync.OnceValues(func() (*os.File, error) {
+// childChanges makes a pipe that is written to for each CHLD, once.
+var childChanges = sync.OnceValues(func() (*os.File, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

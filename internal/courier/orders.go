@@ -132,13 +132,13 @@ func (Orders) LogValue() slog.Value { return secret.Hidden }
 
 // encode writes o for a courier that has its heading: the token apart from all else, which may be shown.
 func (o Orders) encode(w io.Writer) error {
-	return wire.Write(w, sealedOrders{o, o.Token.Reveal()})
+	return wire.Write(w, withToken{o, o.Token.Reveal()})
 }
 
-// sealedOrders are what orders are on the pipe, and nowhere else.
-type sealedOrders struct {
+// withToken are orders as they are on the pipe, and nowhere else.
+type withToken struct {
 	Orders
-	Secret string
+	ID string // of the token
 }
 
 // inbox is where a courier is told things: a heading, then orders.
@@ -154,12 +154,12 @@ func (i inbox) heading() (h Heading, err error) {
 
 // orders reads what encode wrote to a courier with that heading.
 func (i inbox) orders(h Heading) (Orders, error) {
-	var told sealedOrders
+	var told withToken
 	if err := wire.Read(i.r, &told); err != nil {
 		return Orders{}, err
 	}
 	o := told.Orders
 	o.Vault = h.Vault
-	o.Token = secret.New(told.Secret)
+	o.Token = secret.New(told.ID)
 	return o, nil
 }

@@ -26,7 +26,7 @@ func Rest() {
 	stopClock()
 	debug.SetGCPercent(-1) // with it goes the collection by the clock (runtime, gcTriggerTime)
 	debug.FreeOSMemory()
-	arm() // and not before, to be called after that: who lets go of the program next would have it touched again
+	arm() // what is in use is known by now, and nothing more runs that would touch what the caller lets go of next
 }
 
 // sentinel is garbage at once: what finds it is a collection.
@@ -41,8 +41,8 @@ func arm() {
 // limit is how much a process may have that has so much in use.
 func limit(used int64) int64 { return max(least, used+slack) }
 
-// used is what Go's runtime has from the system, but for what is free and for garbage that has been swept. (runtime/metrics knows more, and takes a
-// twentieth of a millisecond of each start to be initialised.)
+// used is what Go's runtime has from the system, but for what is free and for garbage that has been swept.
+// (runtime/metrics knows more, and takes a twentieth of a millisecond of each start to be initialised.)
 func used() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

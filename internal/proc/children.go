@@ -32,10 +32,12 @@ type Spec struct {
 // their own parent is gone (as PID 1, or see AdoptOrphans). They are reaped here and nowhere else: a second one that
 // waits for a child would take its status away, or a status that the first one waits for.
 type Children struct {
-	forks   chan func() // to the thread that forks
-	forking sync.Once   // that is there, once it is needed
-	notices *os.File    // something to read: a child has ended or stopped
-	close   chan struct{}
+	forks   chan func()   // to the thread that forks
+	forking sync.Once     // that is there, once it is needed
+	changes *os.File      // something to read: a child has ended or stopped
+	unfork  chan struct{} // closed: that thread is to end
+	forker  sync.WaitGroup
+	close   chan struct{} // closed: all others are
 	closed  sync.WaitGroup
 
 	mu     sync.Mutex // guards the rest, and every PID in it: none is reaped, and so used for a stranger, while it is held
@@ -62,11 +64,10 @@ func Adopt(pid int) (*Children, *Process) {
 }
 
 func (c *Children) begin() {
-	c.forks, c.close, c.reaped = make(chan func()), make(chan struct{}), make(chan struct{})
-	c.notices, _ = signals.Children() // nil: no descriptor is left for that
-	_ = c.notices.SetReadDeadline(time.Time{})
-	c.closed.Add(1)
-	go c.reap()
+	c.forks, c.close, c.unfork, c.reaped = make(chan func()), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.changes, _ = signals.ChildChanges() // nil: no descriptor is left for that
+	_ = c.changes.SetReadDeadline(time.Time{})
+	c.closed.Go(c.reap)
 }
 
 // newProcess is one that is yet to be known.
@@ -99,21 +100,22 @@ func inherited() map[int]bool {
 // Close ends the thread that forks: processes that still run get their parent-death signal.
 func (c *Children) Close() {
 	close(c.close)
-	_ = c.notices.SetReadDeadline(time.Unix(1, 0))
-	c.closed.Wait()
+	_ = c.changes.SetReadDeadline(time.Unix(1, 0))
+	c.closed.Wait() // what dies of the next is another's to reap
+	close(c.unfork)
+	c.forker.Wait()
 }
 
 // fork serves one thread, that lives as long as c: the parent-death signal that children get is sent when the thread
 // that forked them ends, not the process (prctl(2), PR_SET_PDEATHSIG).
 func (c *Children) fork() {
-	defer c.closed.Done()
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 	headstart.RestoreSlack()
 	for {
 		select {
 		case f := <-c.forks:
 			f()
-		case <-c.close:
+		case <-c.unfork:
 			return
 		}
 	}
@@ -143,10 +145,7 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 	p := c.newProcess(spec.Join)
 	var err error
 	done := make(chan struct{})
-	c.forking.Do(func() {
-		c.closed.Add(1)
-		go c.fork()
-	})
+	c.forking.Do(func() { c.forker.Go(c.fork) })
 	c.forks <- func() {
 		defer close(done)
 		c.mu.Lock() // so that nothing reaps it before it is known
@@ -165,15 +164,14 @@ func (c *Children) Start(spec Spec) (*Process, error) {
 
 // reap is the one that waits for children, also for those that ended before it began.
 func (c *Children) reap() {
-	defer c.closed.Done()
-	for c.sweep(); c.noticed(); {
+	for c.sweep(); c.awaitChange(); {
 		c.sweep()
 	}
 }
 
-// noticed waits until there may be something to reap; it reports false where c is to end.
-func (c *Children) noticed() bool {
-	if c.notices == nil {
+// awaitChange waits until there may be something to reap; it reports false where c is to end.
+func (c *Children) awaitChange() bool {
+	if c.changes == nil {
 		select {
 		case <-time.After(lookAgain):
 			return true
@@ -181,7 +179,7 @@ func (c *Children) noticed() bool {
 			return false
 		}
 	}
-	_, err := c.notices.Read(make([]byte, 64))
+	_, err := c.changes.Read(make([]byte, 64))
 	return err == nil
 }
 
